@@ -1,0 +1,15 @@
+"""What the notebooks share. Every name here is written out and explained in one of them."""
+
+from mnist_helpers.data import load_mnist, make_loader
+from mnist_helpers.model import CNN
+from mnist_helpers.training import evaluate, fit, predict, train_one_epoch
+
+__all__ = [
+    "CNN",
+    "evaluate",
+    "fit",
+    "load_mnist",
+    "make_loader",
+    "predict",
+    "train_one_epoch",
+]

@@ -1,0 +1,95 @@
+"""Commands for the terminal: python -m mnist_helpers train."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
+from mnist_helpers.plots import plot_history
+
+
+def default_data_folder():
+    """Return the data folder of the clone that this package stands in, or else ./data."""
+    in_clone = Path(__file__).parents[1] / "notebooks" / "data"
+    return in_clone if in_clone.exists() else Path("data")
+
+
+def positive_integer(text):
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def positive_number(text):
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def available_device(text):
+    """Return the device of this name if a tensor can be put there, or raise ``ValueError``."""
+    try:
+        return torch.empty(0, device=text).device
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(text) from error
+
+
+def parse(arguments):
+    """Return the parsed command line; a wrong value ends the program with status 2."""
+    parser = argparse.ArgumentParser(prog="python -m mnist_helpers")
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser(
+        "train",
+        help="train the CNN on MNIST",
+        description="Train the CNN on MNIST; write cnn.pt and learning_curve.png.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    train.add_argument("--epochs", type=positive_integer, default=3, help="times to see all images")
+    train.add_argument("--batch-size", type=positive_integer, default=64, help="images in a step")
+    train.add_argument("--lr", type=positive_number, default=0.001, help="learning rate of Adam")
+    train.add_argument("--seed", type=int, default=0, help="of the weights and of the order")
+    train.add_argument("--data", type=Path, default=default_data_folder(), help="folder of MNIST")
+    train.add_argument("--output", type=Path, default=Path("output"), help="folder to write into")
+    train.add_argument("--device", type=available_device, default=best, help="such as cpu or cuda")
+    return parser.parse_args(arguments)
+
+
+def train(options):
+    """Train, evaluate on the test images once, and write the weights and the learning curve."""
+    options.output.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(options.seed)
+    train_loader = make_loader(
+        *load_mnist(options.data, "train"), options.batch_size, shuffle=True, seed=options.seed
+    )
+    validation_loader = make_loader(*load_mnist(options.data, "validation"), batch_size=1000)
+    test_loader = make_loader(*load_mnist(options.data, "test"), batch_size=1000)
+    model = CNN().to(options.device, memory_format=torch.channels_last)
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
+    with tqdm(total=options.epochs * len(train_loader), unit="step", mininterval=1) as bar:
+        history = fit(
+            model,
+            train_loader,
+            validation_loader,
+            criterion,
+            optimizer,
+            options.epochs,
+            after_step=lambda history: bar.update(),
+            after_epoch=lambda epoch, history: bar.set_postfix(
+                validation=f"{history['validation_accuracy'][-1]:.2%}"
+            ),
+        )
+    torch.save(model.cpu().state_dict(), options.output / "cnn.pt")
+    plot_history(history).savefig(options.output / "learning_curve.png", dpi=150)
+    print(f"Wrote {options.output / 'cnn.pt'} and {options.output / 'learning_curve.png'}")
+    print(f"Test accuracy: {100 * evaluate(model, test_loader, criterion)[1]:.2f} %")
+
+
+if __name__ == "__main__":
+    train(parse(None))
