@@ -1,6 +1,7 @@
 """Commands for the terminal: python -m mnist_helpers train."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -31,12 +32,26 @@ def positive_number(text):
     return number
 
 
+def seed_number(text):
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise ValueError
+    return number
+
+
 def available_device(text):
-    """Return the device of this name if a tensor can be put there, or raise ``ValueError``."""
+    """Return the device of this name if it can compute, or raise ``ValueError``."""
     try:
-        return torch.empty(0, device=text).device
+        torch.zeros(1, device=text).item()
     except (AssertionError, NotImplementedError, RuntimeError) as error:
         raise ValueError(text) from error
+    return torch.device(text)
+
+
+def folder_to_write(text):
+    if Path(text).exists() and not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, but must be a folder")
+    return Path(text)
 
 
 def parse(arguments):
@@ -53,11 +68,30 @@ def parse(arguments):
     train.add_argument("--epochs", type=positive_integer, default=3, help="times to see all images")
     train.add_argument("--batch-size", type=positive_integer, default=64, help="images in a step")
     train.add_argument("--lr", type=positive_number, default=0.001, help="learning rate of Adam")
-    train.add_argument("--seed", type=int, default=0, help="of the weights and of the order")
+    train.add_argument(
+        "--seed", type=seed_number, default=0, help="of the weights and of the order"
+    )
     train.add_argument("--data", type=Path, default=default_data_folder(), help="folder of MNIST")
-    train.add_argument("--output", type=Path, default=Path("output"), help="folder to write into")
+    train.add_argument("--output", type=folder_to_write, default="output", help="folder to write")
     train.add_argument("--device", type=available_device, default=best, help="such as cpu or cuda")
     return parser.parse_args(arguments)
+
+
+def fit_with_progress(model, train_loader, validation_loader, optimizer, epochs):
+    """Call ``fit`` with a bar of its steps on stderr, and return the history."""
+    with tqdm(total=epochs * len(train_loader), unit="step", mininterval=1) as bar:
+        return fit(
+            model,
+            train_loader,
+            validation_loader,
+            nn.CrossEntropyLoss(),
+            optimizer,
+            epochs,
+            after_step=lambda history: bar.update(),
+            after_epoch=lambda epoch, history: bar.set_postfix(
+                validation=f"{history['validation_accuracy'][-1]:.2%}"
+            ),
+        )
 
 
 def train(options):
@@ -70,26 +104,22 @@ def train(options):
     validation_loader = make_loader(*load_mnist(options.data, "validation"), batch_size=1000)
     test_loader = make_loader(*load_mnist(options.data, "test"), batch_size=1000)
     model = CNN().to(options.device, memory_format=torch.channels_last)
-    criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
-    with tqdm(total=options.epochs * len(train_loader), unit="step", mininterval=1) as bar:
-        history = fit(
-            model,
-            train_loader,
-            validation_loader,
-            criterion,
-            optimizer,
-            options.epochs,
-            after_step=lambda history: bar.update(),
-            after_epoch=lambda epoch, history: bar.set_postfix(
-                validation=f"{history['validation_accuracy'][-1]:.2%}"
-            ),
-        )
+    history = fit_with_progress(model, train_loader, validation_loader, optimizer, options.epochs)
     torch.save(model.cpu().state_dict(), options.output / "cnn.pt")
     plot_history(history).savefig(options.output / "learning_curve.png", dpi=150)
     print(f"Wrote {options.output / 'cnn.pt'} and {options.output / 'learning_curve.png'}")
-    print(f"Test accuracy: {100 * evaluate(model, test_loader, criterion)[1]:.2f} %")
+    _, accuracy = evaluate(model, test_loader, nn.CrossEntropyLoss())
+    print(f"Test accuracy: {100 * accuracy:.2f} %")
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    try:
+        train(options)
+    except (FloatingPointError, OSError) as error:
+        sys.exit(f"python -m mnist_helpers: {error}")
 
 
 if __name__ == "__main__":
-    train(parse(None))
+    main()

@@ -34,8 +34,26 @@ def file_state(path, md5):
     return "good" if check_integrity(path, md5) else "damaged"
 
 
+def unpack(packed, unpacked):
+    """Unpack a gzip file, under another name first: nobody ever finds half of it.
+
+    Raises:
+        OSError: when the folder cannot be written; names it and the cure.
+    """
+    unfinished = packed.with_suffix(f".{os.getpid()}")
+    try:
+        unfinished.write_bytes(gzip.decompress(packed.read_bytes()))
+        unfinished.replace(unpacked)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OSError(
+            f"cannot write {unpacked} ({error.strerror}): copy the folder of the data to a place "
+            "that you may write to, and give load_mnist its path"
+        ) from error
+
+
 def mend_files(folder):
-    """Check the MNIST files in ``folder``, packed and unpacked, and unpack again what is damaged.
+    """Check the MNIST files in ``folder``, packed and unpacked; unpack again what is damaged.
 
     Returns:
         list[str]: the faults that are left, one line for each file pair. Empty when all is well.
@@ -47,9 +65,7 @@ def mend_files(folder):
         packed_state = file_state(packed, packed_md5)
         unpacked_state = file_state(unpacked, UNPACKED_MD5[unpacked.name])
         if packed_state == "good" and unpacked_state != "good":
-            unfinished = packed.with_suffix(f".{os.getpid()}")  # two notebooks may do this at once
-            unfinished.write_bytes(gzip.decompress(packed.read_bytes()))
-            unfinished.replace(unpacked)
+            unpack(packed, unpacked)
         elif packed_state == "damaged" or unpacked_state != "good":
             faults.append(f"{packed} is {packed_state}; unpacked, it is {unpacked_state}")
     return faults

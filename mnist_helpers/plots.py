@@ -1,11 +1,11 @@
 """Figures that two notebooks or more draw.
 
-Each function returns a matplotlib figure. It is closed for pyplot, so that a notebook shows it once:
-as the value of its cell, and not a second time because it is open.
+Each function returns a matplotlib figure. It is closed for pyplot, so that a notebook shows it
+once, as the value of its cell, and not a second time because it is open.
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
+import torch
 
 # One colour for each of the ten classes, the same in every figure (Paul Tol's 'muted', and black).
 CLASS_COLORS = [
@@ -52,17 +52,18 @@ def show_images(images, titles=None, columns=8, cmap="gray", limits=None, size=1
 def plot_history(history, smooth=100):
     """Draw the loss and the accuracy of a ``history`` made by ``fit``, against the steps taken.
 
-    The training loss is averaged over ``smooth`` steps.
+    The training loss is averaged over ``smooth`` steps, or all of them if there are fewer.
     """
     figure, (loss_axes, accuracy_axes) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+    smooth = max(1, min(smooth, len(history["train_loss"])))
     whole = len(history["train_loss"]) // smooth * smooth
-    averages = np.reshape(history["train_loss"][:whole], (-1, smooth)).mean(axis=1)
+    averages = torch.tensor(history["train_loss"][:whole]).reshape(-1, smooth).mean(dim=1)
     steps = history["validation_step"]
-    loss_axes.plot(np.arange(1, len(averages) + 1) * smooth, averages, label="training")
+    loss_axes.plot(smooth * torch.arange(1, len(averages) + 1), averages, label="training")
     loss_axes.plot(steps, history["validation_loss"], "o--", label="validation")
     loss_axes.set(xlabel="step", ylabel="cross entropy", ylim=(0, None))
     loss_axes.legend()
-    accuracy_axes.plot(steps, 100 * np.array(history["validation_accuracy"]), "o--", color="C1")
+    accuracy_axes.plot(steps, 100 * torch.tensor(history["validation_accuracy"]), "o--", color="C1")
     accuracy_axes.set(xlabel="step", ylabel="validation accuracy (%)")
     plt.close(figure)
     return figure

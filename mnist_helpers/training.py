@@ -5,14 +5,15 @@ import warnings
 
 import torch
 
+# What ``fit`` records: the loss of each step, and three numbers for each epoch.
+HISTORY = ("train_loss", "validation_step", "validation_loss", "validation_accuracy")
+
 
 def check_finite(loss, model):
     """Raise ``FloatingPointError`` when the loss or a gradient is NaN or infinite."""
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     if not all(torch.isfinite(tensor).all() for tensor in [loss, *gradients]):
-        raise FloatingPointError(
-            f"the loss is {loss.item():.4g}, and it or its gradient is not finite"
-        )
+        raise FloatingPointError(f"the loss ({loss.item():.4g}) or a gradient is not finite")
 
 
 def train_one_epoch(model, loader, criterion, optimizer, scheduler=None, after_step=None):
@@ -88,12 +89,7 @@ def fit(
     Raises:
         FloatingPointError: as ``train_one_epoch`` does, naming the epoch too.
     """
-    history = {
-        "train_loss": [],
-        "validation_step": [],
-        "validation_loss": [],
-        "validation_accuracy": [],
-    }
+    history = {name: [] for name in HISTORY}
 
     def record(loss):
         history["train_loss"].append(loss)

@@ -1,0 +1,62 @@
+# Each target sets itself up first: .venv, made with PYTHON (make lab PYTHON=python3.12).
+PYTHON ?= python3
+ARGS ?=
+
+venv := .venv
+python := $(venv)/bin/python
+learn := $(venv)/installed
+tools := $(venv)/installed-test
+allow_root := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+another := Name another: make lab PYTHON=python3.13
+no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
+old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
+
+.PHONY: help lab test train notebooks test-portable seeds bench fork lint
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+lab: $(learn) ## Open JupyterLab at the first notebook
+	@# A python3 kernel of the user's own would hide the one in .venv.
+	env -u JUPYTER_PATH JUPYTER_PREFER_ENV_PATH=1 $(python) -m jupyterlab \
+		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
+		--ServerApp.ip=127.0.0.1 $(allow_root) $(ARGS)
+
+test: lint ## Check the code and run every notebook and every test
+	$(python) -m pytest --nbval notebooks tests $(ARGS)
+
+train: $(learn) ## Train the network in the terminal (ARGS=--help shows the options)
+	$(python) -m mnist_helpers train $(ARGS)
+
+notebooks: $(tools) ## Execute all notebooks again and clean them, before a commit
+	$(python) tools/notebooks.py $(ARGS)
+
+test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, then one thread
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(python) -m pytest --nbval notebooks
+	OMP_NUM_THREADS=1 $(python) -m pytest --nbval notebooks
+
+seeds: $(learn) ## Measure the test accuracy of notebook 05's recipe over ten seeds
+	$(python) tools/seeds.py $(ARGS)
+
+bench: $(learn) ## Compare a plain training script with the notebooks' way
+	$(python) tools/bench.py $(ARGS)
+
+fork: $(learn) ## Put another repository's address everywhere: make fork URL=https://github.com/you/repo
+	$(python) tools/fork.py $(URL)
+
+lint: $(tools) ## Check code and notebooks with ruff
+	$(python) -m ruff check
+	$(python) -m ruff format --check
+
+$(learn): requirements.txt pyproject.toml
+	@command -v '$(PYTHON)' > /dev/null || { echo '$(no_python)' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(old_python)")'
+	@$(python) -m pip --version > /dev/null 2>&1 || '$(PYTHON)' -m venv --clear $(venv)
+	@echo 'Installing into $(venv): a few minutes, and 6 GB on Linux. Later runs start at once.'
+	$(python) -m pip install -r requirements.txt
+	@touch $@
+
+$(tools): $(learn)
+	$(python) -m pip install -e '.[test]'
+	@touch $@

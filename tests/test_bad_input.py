@@ -1,0 +1,353 @@
+"""Bad input gets a clear answer: what came, what was expected, what to do; and nothing is lost."""
+
+import builtins
+import functools
+import gzip
+import http.server
+import io
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torchvision.datasets import MNIST
+
+from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
+from mnist_helpers.__main__ import main, parse
+
+DATA = Path(__file__).parents[1] / "notebooks" / "data"
+PACKED = "t10k-images-idx3-ubyte.gz"
+UNPACKED = "t10k-images-idx3-ubyte"
+
+
+# The network and the loop
+
+
+@pytest.mark.parametrize(
+    ("images", "named"),
+    [
+        (torch.zeros(2, 1, 32, 32), "torch.float32 of shape (2, 1, 32, 32)"),
+        (torch.zeros(2, 3, 28, 28), "torch.float32 of shape (2, 3, 28, 28)"),
+        (torch.zeros(28, 28), "torch.float32 of shape (28, 28)"),
+        (torch.zeros(1, 28, 28), "torch.float32 of shape (1, 28, 28)"),
+        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), "torch.uint8 of shape (2, 1, 28, 28)"),
+    ],
+)
+def test_cnn_refuses_other_images(images, named):
+    with pytest.raises(ValueError, match="floating-point images of shape") as raised:
+        CNN()(images)
+    assert "(N, 1, 28, 28)" in str(raised.value)
+    assert named in str(raised.value)
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """Return three batches of 64 images and their labels."""
+    images, labels = load_mnist(DATA, "validation")
+    return list(make_loader(images[:192], labels[:192]))
+
+
+class Loader:
+    """Batches whose images turn into NaN in one step, counted over all epochs."""
+
+    def __init__(self, batches, bad_step):
+        self.batches, self.bad_step, self.step = batches, bad_step, 0
+
+    def __iter__(self):
+        for images, labels in self.batches:
+            self.step += 1
+            yield images * (torch.nan if self.step == self.bad_step else 1), labels
+
+
+def test_a_rate_too_high_stops_before_the_weights_are_lost(batches):
+    torch.manual_seed(0)
+    model = CNN()
+    before = {name: weights.clone() for name, weights in model.state_dict().items()}
+    optimizer = torch.optim.SGD(model.parameters(), lr=100)
+    with pytest.raises(FloatingPointError, match=r"epoch 1, step \d+: .*lower the learning rate"):
+        fit(model, batches * 10, batches, nn.CrossEntropyLoss(), optimizer, epochs=1)
+    for name, weights in model.state_dict().items():
+        assert torch.equal(weights, before[name]), name
+
+
+def test_nan_in_a_later_epoch_brings_back_the_start_of_that_epoch(batches):
+    torch.manual_seed(0)
+    model = CNN()
+    optimizer = torch.optim.Adam(model.parameters())
+    starts = []
+
+    def remember(epoch, history):
+        starts.append({name: weights.clone() for name, weights in model.state_dict().items()})
+
+    loader = Loader(batches, bad_step=3 + 3 + 2)
+    with pytest.raises(FloatingPointError, match=r"epoch 3, step 2: .*lower the learning rate"):
+        fit(model, loader, batches, nn.CrossEntropyLoss(), optimizer, 5, after_epoch=remember)
+    assert len(starts) == 2
+    for name, weights in model.state_dict().items():
+        assert torch.equal(weights, starts[1][name]), name
+
+
+def test_an_infinite_gradient_stops_too(batches):
+    model = CNN()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model.classifier.weight.register_hook(lambda gradient: gradient * torch.inf)
+    with pytest.raises(FloatingPointError, match=r"epoch 1, step 1: .*gradient is not finite"):
+        fit(model, batches, batches, nn.CrossEntropyLoss(), optimizer, epochs=1)
+    assert all(torch.isfinite(weights).all() for weights in model.state_dict().values())
+
+
+def test_the_stop_button_keeps_what_there_is(batches):
+    torch.manual_seed(0)
+    model = CNN()
+    optimizer = torch.optim.Adam(model.parameters())
+
+    def press_stop(history):
+        if len(history["train_loss"]) == 5:
+            raise KeyboardInterrupt
+
+    with pytest.warns(UserWarning, match="stopped in epoch 2"):
+        history = fit(
+            model, batches, batches, nn.CrossEntropyLoss(), optimizer, 9, after_step=press_stop
+        )
+    assert len(history["train_loss"]) == 5
+    assert history["validation_step"] == [3]
+    loss, _ = evaluate(model, batches, nn.CrossEntropyLoss())
+    assert loss < history["train_loss"][0]
+    more = fit(model, batches, batches, nn.CrossEntropyLoss(), optimizer, epochs=1)
+    assert more["validation_step"] == [3]
+
+
+# The data files
+
+
+def test_unknown_split():
+    with pytest.raises(ValueError, match="'train', 'validation' or 'test', but got 'dev'"):
+        load_mnist(DATA, "dev")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Return a data folder with the good files, in a world without MNIST's mirrors."""
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for path in (DATA / "MNIST" / "raw").glob("*-ubyte*"):
+        if path.name.startswith("t10k"):
+            shutil.copy(path, raw)
+        else:
+            link_or_copy(path, raw / path.name)
+    return tmp_path / "data"
+
+
+def link_or_copy(source, target):
+    """Save the copying of the 57 MB that no test damages."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy(source, target)
+
+
+def serve(folder):
+    """Serve a folder as a mirror of MNIST; yield its address."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def mirror():
+    yield from serve(DATA / "MNIST" / "raw")
+
+
+@pytest.fixture
+def false_mirror(tmp_path):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / PACKED).write_bytes(b"not MNIST")
+    yield from serve(tmp_path / "mirror")
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def change_one_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def remove(path):
+    path.unlink()
+
+
+def raw_file(folder, name):
+    return folder / "MNIST" / "raw" / name
+
+
+def is_right(images_and_labels):
+    expected = load_mnist(DATA, "test")
+    return all(map(torch.equal, images_and_labels, expected))
+
+
+def test_intact_files_are_left_alone(folder):
+    times = {path: path.stat().st_mtime_ns for path in (folder / "MNIST" / "raw").iterdir()}
+    assert is_right(load_mnist(folder, "test"))
+    assert times == {path: path.stat().st_mtime_ns for path in (folder / "MNIST" / "raw").iterdir()}
+
+
+@pytest.mark.parametrize("damage", [remove, cut_short, change_one_byte])
+def test_unpacked_file_is_mended_from_the_packed_one(folder, damage):
+    damage(raw_file(folder, UNPACKED))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert is_right(load_mnist(folder, "test"))
+    mended = raw_file(folder, UNPACKED).read_bytes()
+    assert mended == gzip.decompress(raw_file(folder, PACKED).read_bytes())
+    assert {path.name for path in (folder / "MNIST" / "raw").iterdir()} == {
+        name for packed, _ in MNIST.resources for name in (packed, packed[:-3])
+    }
+
+
+@pytest.mark.parametrize("damage", [cut_short, change_one_byte])
+def test_packed_file_is_not_needed_but_its_fault_is_said(folder, damage):
+    damage(raw_file(folder, PACKED))
+    with pytest.warns(UserWarning, match=f"{PACKED} is damaged; unpacked, it is good"):
+        assert is_right(load_mnist(folder, "test"))
+
+
+def test_packed_file_may_be_missing(folder):
+    raw_file(folder, PACKED).unlink()
+    assert is_right(load_mnist(folder, "test"))
+
+
+@pytest.mark.parametrize("damage", [remove, cut_short, change_one_byte])
+@pytest.mark.parametrize("damage_unpacked", [remove, cut_short, change_one_byte])
+def test_without_a_good_copy_the_error_names_file_fault_and_cures(folder, damage, damage_unpacked):
+    damage(raw_file(folder, PACKED))
+    damage_unpacked(raw_file(folder, UNPACKED))
+    with pytest.raises(OSError, match="could not be downloaded") as raised:
+        load_mnist(folder, "test")
+    message = str(raised.value)
+    states = ["missing" if how is remove else "damaged" for how in (damage, damage_unpacked)]
+    assert f"{PACKED} is {states[0]}; unpacked, it is {states[1]}" in message
+    assert "git checkout -- notebooks/data" in message
+    assert "where there is a network" in message
+    assert "train-images" not in message
+
+
+@pytest.mark.parametrize("damage", [remove, cut_short, change_one_byte])
+def test_without_a_good_copy_it_is_downloaded(folder, damage, mirror, monkeypatch):
+    monkeypatch.setattr(MNIST, "mirrors", [mirror])
+    damage(raw_file(folder, PACKED))
+    damage(raw_file(folder, UNPACKED))
+    assert is_right(load_mnist(folder, "test"))
+
+
+def test_a_new_folder_is_filled_by_download(tmp_path, mirror, monkeypatch):
+    monkeypatch.setattr(MNIST, "mirrors", [mirror])
+    assert is_right(load_mnist(tmp_path / "new", "test"))
+
+
+def test_a_mirror_with_another_file_is_refused(folder, false_mirror, monkeypatch):
+    monkeypatch.setattr(MNIST, "mirrors", [false_mirror])
+    remove(raw_file(folder, PACKED))
+    remove(raw_file(folder, UNPACKED))
+    with pytest.raises(OSError, match=f"{PACKED} is missing; unpacked, it is missing"):
+        load_mnist(folder, "test")
+
+
+def refuse_to_write(monkeypatch, folder):
+    """Make writing below ``folder`` fail as in a read-only folder, which stops not even root."""
+    really_open = io.open
+
+    def open_to_read(file, mode="r", *args, **options):
+        if isinstance(file, (str, Path)) and Path(file).is_relative_to(folder) and mode[0] in "wax":
+            raise PermissionError(13, "Permission denied", str(file))
+        return really_open(file, mode, *args, **options)
+
+    monkeypatch.setattr(io, "open", open_to_read)
+    monkeypatch.setattr(builtins, "open", open_to_read)
+
+
+def test_a_folder_that_cannot_be_written_is_read(folder, monkeypatch):
+    refuse_to_write(monkeypatch, folder)
+    assert is_right(load_mnist(folder, "test"))
+
+
+@pytest.mark.parametrize("lost", [[UNPACKED], [UNPACKED, PACKED]], ids=["unpacked", "both"])
+def test_a_folder_that_cannot_be_written_is_named(folder, monkeypatch, lost, mirror):
+    monkeypatch.setattr(MNIST, "mirrors", [mirror])
+    for name in lost:
+        remove(raw_file(folder, name))
+    refuse_to_write(monkeypatch, folder)
+    with pytest.raises(OSError, match=UNPACKED) as raised:
+        load_mnist(folder, "test")
+    assert str(folder) in str(raised.value)
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --epochs 0",
+        "train --epochs 1.5",
+        "train --lr nan",
+        "train --lr -1",
+        "train --lr 0",
+        "train --batch-size x",
+        "train --seed -1",
+        "train --seed 99999999999999999999",
+        "train --device nonsense",
+        "train --device meta",
+        f"train --output {__file__}",
+        "train --no-such-option",
+        "fly",
+        "",
+    ],
+)
+def test_wrong_values_end_with_usage_and_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(arguments.split())
+    assert stopped.value.code == 2
+    usage, *_, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: python -m mnist_helpers")
+    assert "error:" in error
+
+
+def test_missing_data_ends_with_the_cures(tmp_path):
+    command = [sys.executable, "-m", "mnist_helpers", "train", "--data", tmp_path / "none"]
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | nowhere, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "train-images-idx3-ubyte.gz is missing" in done.stderr
+    assert "git checkout -- notebooks/data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_output_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    output = str(tmp_path / "file" / "folder")
+    with pytest.raises(SystemExit, match=output):
+        main(["train", "--output", output])
+
+
+def test_a_rate_too_high_ends_with_what_to_do(tmp_path):
+    with pytest.raises(SystemExit, match="lower the learning rate"):
+        main(["train", "--lr", "1e30", "--output", str(tmp_path)])

@@ -1,0 +1,143 @@
+"""The lists of packages agree, and a notebook alone runs where the helper package is not."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+CORE = sorted((ROOT / "notebooks").glob("0[0-6]_*.ipynb"))
+CONDA_NAMES = {"torch": "pytorch"}
+
+
+def bounds(lines):
+    """Return {name: version bounds} for lines such as 'torch>=2.11'."""
+    requirements = [Requirement(line) for line in lines]
+    return {requirement.name: str(requirement.specifier) for requirement in requirements}
+
+
+def pip_list():
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return bounds(line for line in lines if not line.startswith(("#", "-e")))
+
+
+def conda_list():
+    """Return the bounds in environment.yml. Its lines are plain enough to be read without YAML."""
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8").partition("dependencies:")[2]
+    lines = [line.strip().removeprefix("- ") for line in text.splitlines() if line.strip()]
+    pip = lines.index("pip:")
+    assert lines[pip + 1 :] == ["-e ."]
+    return bounds(lines[:pip])
+
+
+def imported_modules():
+    """Return the top-level modules that the notebooks and mnist_helpers import."""
+    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("mnist_helpers/*.py")]
+    for path in NOTEBOOKS:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and "%pip" not in cell.source:
+                sources.append(cell.source)
+    modules = set()
+    for source in sources:
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                modules.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                modules.add(node.module.partition(".")[0])
+    return modules
+
+
+def test_pip_and_conda_install_the_same():
+    conda = conda_list()
+    assert conda.pop("python") == PROJECT["requires-python"]
+    assert conda.pop("pip") == ""
+    assert conda == {CONDA_NAMES.get(name, name): bound for name, bound in pip_list().items()}
+
+
+def test_the_package_asks_for_the_versions_of_the_list():
+    assert bounds(PROJECT["dependencies"]).items() <= pip_list().items()
+
+
+def test_every_imported_package_is_in_the_list():
+    known = packages_distributions()
+    third_party = imported_modules() - set(sys.stdlib_module_names) - {"mnist_helpers"}
+    assert {known[module][0] for module in third_party} <= pip_list().keys()
+
+
+def test_the_oldest_versions_are_the_lower_bounds():
+    lines = (ROOT / "tests" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    oldest = bounds(line for line in lines if not line.startswith("#"))
+    for name, bound in pip_list().items():
+        # '==2.11.0' is the lower bound '>=2.11'
+        assert oldest[name].removeprefix("==").startswith(bound.removeprefix(">=")), name
+
+
+@pytest.fixture(scope="module")
+def colab(tmp_path_factory):
+    """An environment that has everything but mnist_helpers, as a Jupyter kernel."""
+    uncommitted = subprocess.run(
+        ["git", "status", "--porcelain", "mnist_helpers", "pyproject.toml"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert not uncommitted, (
+        f"commit these first, what is installed here is the last commit:\n{uncommitted}"
+    )
+    folder = tmp_path_factory.mktemp("colab")
+    venv.create(folder / "venv", symlinks=os.name != "nt")
+    python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    environment = {
+        # Not the checkout: an editable install is a .pth file, which PYTHONPATH does not read.
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("site-packages")),
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
+        "GIT_CONFIG_VALUE_0": PROJECT["urls"]["Repository"],
+    }
+    absent = subprocess.run(
+        [python, "-c", "import torch, mnist_helpers"],
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert "No module named 'mnist_helpers'" in absent.stderr
+    kernel = folder / "kernels" / "colab"
+    kernel.mkdir(parents=True)
+    command = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    specification = {"argv": command, "env": environment, "display_name": "Colab"}
+    (kernel / "kernel.json").write_text(json.dumps(specification))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(folder))
+        yield folder / "venv"
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_a_notebook_alone_runs_in_colab(colab, path, tmp_path):
+    notebook = nbformat.read(path, as_version=4)
+    if path.stem != "02_architecture":
+        notebook.cells = notebook.cells[:3]  # title, set-up, imports
+    where = nbformat.v4.new_code_cell("import mnist_helpers; print(mnist_helpers.__file__)")
+    notebook.cells.append(where)
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for file in (ROOT / "notebooks" / "data" / "MNIST" / "raw").glob("*.gz"):
+        shutil.copy(file, raw)
+    NotebookClient(
+        notebook, kernel_name="colab", resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    assert Path(notebook.cells[-1].outputs[0].text).is_relative_to(colab)

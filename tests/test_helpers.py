@@ -1,0 +1,221 @@
+"""What mnist_helpers promises for good input: the network, the data, the loop, the command."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torchvision.datasets import MNIST
+from torchvision.transforms import v2
+
+from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader, predict, train_one_epoch
+
+DATA = Path(__file__).parents[1] / "notebooks" / "data"
+
+
+@pytest.fixture(scope="module")
+def train_data():
+    return load_mnist(DATA, "train")
+
+
+@pytest.fixture
+def small_data(train_data):
+    images, labels = train_data
+    return images[:320], labels[:320]
+
+
+def train_small(small_data, seed, **options):
+    """Train a network for two epochs of 5 steps and return it with its history."""
+    torch.manual_seed(seed)
+    model = CNN()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+    loader = make_loader(*small_data, shuffle=True, seed=seed)
+    validation_loader = make_loader(*small_data, batch_size=100)
+    options.setdefault("epochs", 2)
+    if make_scheduler := options.pop("make_scheduler", None):
+        options["scheduler"] = make_scheduler(optimizer)
+    history = fit(model, loader, validation_loader, nn.CrossEntropyLoss(), optimizer, **options)
+    return model, history
+
+
+# The network
+
+
+def test_cnn_has_its_shapes_and_parameters():
+    model = CNN()
+    assert sum(parameter.numel() for parameter in model.parameters()) == 20_490
+    for count in (0, 1, 5):
+        images = torch.zeros(count, 1, 28, 28)
+        assert model.features(images).shape == (count, 32, 7, 7)
+        assert model(images).shape == (count, 10)
+        assert predict(model, images).shape == (count, 10)
+
+
+def test_predict_gives_the_logits_whatever_the_batch(small_data):
+    model, images = CNN(), small_data[0][:7]
+    logits = predict(model, images, batch_size=3)
+    assert torch.allclose(logits, model(images), atol=1e-6)
+    assert not logits.requires_grad
+
+
+# The data
+
+
+@pytest.mark.parametrize(
+    ("split", "train", "part"),
+    [
+        ("train", True, slice(0, 55_000)),
+        ("validation", True, slice(55_000, 60_000)),
+        ("test", False, slice(0, 10_000)),
+    ],
+)
+def test_splits_are_parts_of_mnist(split, train, part):
+    images, labels = load_mnist(DATA, split)
+    dataset = MNIST(DATA, train=train)
+    count = part.stop - part.start
+    assert images.shape == (count, 1, 28, 28)
+    assert images.dtype == torch.float32
+    assert (images.min(), images.max()) == (-1, 1)
+    assert labels.shape == (count,)
+    assert labels.dtype == torch.int64
+    assert labels.unique().tolist() == list(range(10))
+    assert torch.equal(labels, dataset.targets[part])
+    assert torch.equal((images[:, 0] * 127.5 + 127.5).round().byte(), dataset.data[part])
+
+
+@pytest.mark.parametrize(("split", "first"), [("train", 0), ("validation", 55_000), ("test", 0)])
+def test_tensors_equal_the_transform_of_each_image(split, first):
+    to_tensor = v2.Compose(
+        [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.5,), (0.5,))]
+    )
+    dataset = MNIST(DATA, train=split != "test", transform=to_tensor)
+    one_by_one = torch.stack([dataset[first + number][0] for number in range(500)])
+    assert torch.equal(load_mnist(DATA, split)[0][:500], one_by_one)
+
+
+def test_loader_gives_each_image_once_an_epoch():
+    images, labels = torch.arange(10.0), torch.arange(10)
+    for shuffle in (False, True):
+        loader = make_loader(images, labels, batch_size=4, shuffle=shuffle)
+        batches = list(loader)
+        assert len(loader) == 3
+        assert [len(batch) for batch, _ in batches] == [4, 4, 2]
+        assert all(torch.equal(batch, numbers) for batch, numbers in batches)
+        seen = torch.cat([numbers for _, numbers in batches])
+        assert torch.equal(seen, labels) != shuffle
+        assert torch.equal(seen.sort().values, labels)
+
+
+def test_loader_shuffles_anew_each_epoch_and_alike_for_a_seed():
+    def orders(seed):
+        loader = make_loader(torch.arange(100), torch.arange(100), shuffle=True, seed=seed)
+        return [torch.cat([labels for _, labels in loader]).tolist() for _ in range(2)]
+
+    first = orders(seed=0)
+    assert first[0] != first[1]
+    torch.rand(1)  # the global generator has no part in it
+    assert orders(seed=0) == first
+    assert orders(seed=1) != first
+
+
+# The loop
+
+
+def test_the_same_seed_gives_the_same_bits(small_data):
+    (one, one_history), (two, two_history) = (train_small(small_data, seed=3) for _ in range(2))
+    assert one_history == two_history
+    for name, weights in one.state_dict().items():
+        assert torch.equal(weights, two.state_dict()[name]), name
+    other, _ = train_small(small_data, seed=4)
+    assert not torch.equal(other.classifier.weight, one.classifier.weight)
+
+
+def test_one_batch_can_be_learned_by_heart(small_data):
+    torch.manual_seed(0)
+    model = CNN()
+    loader = make_loader(small_data[0][:64], small_data[1][:64])
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(30):
+        train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer)
+    loss, accuracy = evaluate(model, loader, nn.CrossEntropyLoss())
+    assert accuracy == 1
+    assert loss < 0.05
+
+
+def test_evaluate_averages_per_example(small_data):
+    images, labels = small_data[0][:70], small_data[1][:70]
+    model = CNN()
+    logits = model(images)
+    in_batches = evaluate(model, make_loader(images, labels, batch_size=64), nn.CrossEntropyLoss())
+    loss = nn.functional.cross_entropy(logits, labels).item()
+    assert in_batches[0] == pytest.approx(loss, rel=1e-5)
+    assert in_batches[1] == (logits.argmax(dim=1) == labels).sum().item() / 70
+    assert not model.training
+
+
+def test_fit_keeps_the_history_and_calls_back(small_data):
+    steps, epochs = [], []
+    model, history = train_small(
+        small_data,
+        seed=0,
+        after_step=lambda history: steps.append(len(history["train_loss"])),
+        after_epoch=lambda epoch, history: epochs.append((epoch, len(history["train_loss"]))),
+    )
+    assert steps == list(range(1, 11))
+    assert epochs == [(1, 5), (2, 10)]
+    assert history["validation_step"] == [5, 10]
+    assert {key: len(values) for key, values in history.items()} == {
+        "train_loss": 10,
+        "validation_step": 2,
+        "validation_loss": 2,
+        "validation_accuracy": 2,
+    }
+    assert abs(history["train_loss"][0] - math.log(10)) < 0.3
+    loss, accuracy = evaluate(
+        model, make_loader(*small_data, batch_size=100), nn.CrossEntropyLoss()
+    )
+    assert (loss, accuracy) == (history["validation_loss"][1], history["validation_accuracy"][1])
+
+
+def test_after_epoch_can_stop_the_training(small_data):
+    _, history = train_small(
+        small_data, seed=0, epochs=5, after_epoch=lambda epoch, history: epoch == 2
+    )
+    assert history["validation_step"] == [5, 10]
+
+
+def test_scheduler_is_stepped_after_each_step(small_data):
+    schedulers = []
+
+    def make_scheduler(optimizer):
+        schedulers.append(torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5))
+        return schedulers[0]
+
+    train_small(small_data, seed=0, make_scheduler=make_scheduler)
+    assert schedulers[0].get_last_lr()[0] == pytest.approx(0.001 * 0.5**10)
+
+
+# The command
+
+
+def test_train_command_writes_weights_and_curve(tmp_path):
+    output = tmp_path / "new" / "folder"
+    command = [sys.executable, "-m", "mnist_helpers", "train", "--epochs", "1", "--output", output]
+    # One thread: on a machine that runs other things too, two that wait for each other are slower.
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=one_thread)
+    assert done.returncode == 0, done.stderr
+    last_line = done.stdout.splitlines()[-1]
+    assert re.fullmatch(r"Test accuracy: \d\d\.\d\d %", last_line)
+    assert (output / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    model = CNN()
+    model.load_state_dict(torch.load(output / "cnn.pt", weights_only=True))
+    test_loader = make_loader(*load_mnist(DATA, "test"), batch_size=1000)
+    _, accuracy = evaluate(model, test_loader, nn.CrossEntropyLoss())
+    assert last_line == f"Test accuracy: {100 * accuracy:.2f} %"
+    assert accuracy > 0.95  # one epoch gives about 97.5 %

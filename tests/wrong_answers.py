@@ -1,0 +1,149 @@
+"""Typical wrong answers to the exercises, and the hint that the check must give for each.
+
+For each notebook one list per exercise, in order: (code in place of the exercise, part of the hint).
+"""
+
+WRONG_ANSWERS = {
+    "01_imports": [
+        [
+            ("shape = (32, 224, 224, 3)", "channels come before height"),
+            ("shape = (3, 224, 224)", "pictures, channels, height, width"),
+        ],
+        [
+            ("black_on_white = -dataset.data[7]", "empty corner should be 255"),
+            ("black_on_white = 255.0 - dataset.data[7].float()", "should be torch.uint8"),
+        ],
+        [
+            ("share_of_zeros = (dataset.targets == 0).sum().item()", "that is how many"),
+            ("share_of_zeros = 0.1", "expected about 0.099"),
+        ],
+    ],
+    "02_architecture": [
+        [
+            ("shape = (1, 8, 16, 16)", "there is no padding here"),
+            ("shape = (1, 8, 28, 28)", "Now pool"),
+            ("shape = (1, 3, 14, 14)", "filters give the channels"),
+        ],
+        [
+            ("parameters = 64 * 16 * 9", "one bias too"),
+            ("parameters = 64 * 9 + 64", "as deep as its input"),
+        ],
+        [
+            (
+                "wide_features = nn.Sequential("
+                "nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
+                "nn.Conv2d(16, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))",
+                "as many channels as the first one gives",
+            ),
+            (
+                "wide_features = nn.Sequential("
+                "nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), "
+                "nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2))",
+                "without padding=1",
+            ),
+            (
+                "wide_features = nn.Sequential("
+                "nn.Conv2d(1, 32, 3, padding=1), nn.MaxPool2d(2), "
+                "nn.Conv2d(32, 64, 3, padding=1), nn.MaxPool2d(2))",
+                "a ReLU is missing",
+            ),
+        ],
+    ],
+    "03_data_loading": [
+        [
+            ("value = 200 / 255", "that is the scaling"),
+            ("value = 200 / 255 - 0.5", "divide by the standard deviation"),
+            ("value = 200", "scale to 0 to 1"),
+        ],
+        [
+            (
+                "to_wide = v2.Compose([v2.ToDtype(torch.float32), v2.Normalize((0.5,), (0.25,))])",
+                "scale=True",
+            ),
+            (
+                "to_wide = v2.Compose([v2.ToDtype(torch.float32, scale=True), "
+                "v2.Normalize((0.5,), (0.5,))])",
+                "255 became 1.0",
+            ),
+        ],
+        [
+            (
+                "pixels_as_float = raw_dataset.data.float()\n"
+                "pixel_mean, pixel_std = pixels_as_float.mean(), pixels_as_float.std()",
+                "expected about 0.1307",
+            ),
+        ],
+    ],
+    "04_loss_and_optimizer": [
+        [
+            ("loss_of_a_quarter = math.log(0.25)", "Mind the sign"),
+            ("loss_of_a_quarter = -math.log10(0.25)", "natural logarithm, math.log"),
+            ("loss_of_a_quarter = 0.75", "minus the natural logarithm"),
+        ],
+        [
+            ("new_weight = 2.0 + 0.1 * 0.5", "uphill"),
+            ("new_weight = 2.0 - 0.5", "multiply the gradient by the learning rate"),
+        ],
+        [
+            (
+                "def safe_softmax(logits):\n"
+                "    return logits.exp() / logits.exp().sum(dim=1, keepdim=True)",
+                "infinity divided by infinity",
+            ),
+            (
+                "def safe_softmax(logits):\n"
+                "    return (logits - logits.max(dim=1, keepdim=True).values).exp()",
+                "must add up to 1",
+            ),
+        ],
+    ],
+    "05_training": [
+        [
+            (
+                "def stop_at_97(epoch, history):\n"
+                "    history['validation_accuracy'][-1] >= 0.97",
+                "must return True or False",
+            ),
+            (
+                "def stop_at_97(epoch, history):\n"
+                "    return history['validation_accuracy'][0] >= 0.97",
+                "look at the last accuracy",
+            ),
+            (
+                "def stop_at_97(epoch, history):\n"
+                "    return history['validation_accuracy'][-1] >= 97",
+                "97 % is 0.97",
+            ),
+        ],
+        [
+            ("steps = 3 * 860", "batches of 64"),
+            ("steps = 3 * (55_000 // 128)", "smaller batch is a step too"),
+        ],
+        [
+            ("mean_loss = (0.2 + 0.4 + 1.0) / 3", "mean over batches"),
+            ("mean_loss = 0.3", "weigh each loss"),
+        ],
+    ],
+    "06_evaluation": [
+        [
+            (
+                "def class_accuracy(digit, labels, predictions):\n"
+                "    return (labels[predictions == digit] == digit).float().mean()",
+                "among those that *are* 7",
+            ),
+            (
+                "def class_accuracy(digit, labels, predictions):\n"
+                "    return ((labels == digit) & (predictions == digit)).float().mean()",
+                "not by all",
+            ),
+        ],
+        [
+            ("friend_half_width = math.sqrt(0.9 * 0.1 / 100)", "takes 1.96 of them"),
+            ("friend_half_width = 1.96 * 0.9 * 0.1 / 100", "square root is missing"),
+        ],
+        [
+            ("images_needed = (1.96 / 0.1) ** 2 * 0.986 * 0.014", "0.1 points are 0.001"),
+            ("images_needed = 10_000", "p * (1 - p)"),
+        ],
+    ],
+}

@@ -1,0 +1,60 @@
+"""Put the address of your fork everywhere: make fork URL=https://github.com/you/your-fork.
+
+Badges, set-up cells, links, CITATION.cff and pyproject.toml name the repository. Each file is
+changed as text, so that a notebook stays as it is in everything else.
+"""
+
+import argparse
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def owner_and_name(url):
+    """Return 'owner/name' of a GitHub address, or raise ``ValueError``."""
+    # Colab opens notebooks from GitHub only.
+    match = re.fullmatch(r"https://github\.com/([A-Za-z\d-]+/[\w.-]+?)(\.git)?/?", url, re.ASCII)
+    if match is None:
+        raise ValueError(url)
+    return match[1]
+
+
+def tracked_files():
+    listing = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [ROOT / name for name in listing.split("\0") if (ROOT / name).is_file()]
+
+
+def replace_in_files(old, new):
+    """Replace the repository ``old`` by ``new``, both 'owner/name'; return the changed files."""
+    pattern = re.compile(rb"(?<![\w.-])" + re.escape(old.encode()) + rb"(?![\w-])")
+    changed = []
+    for path in tracked_files():
+        before = path.read_bytes()
+        if path.suffix != ".gz" and pattern.search(before):
+            path.write_bytes(pattern.sub(new.encode(), before))
+            changed.append(path)
+    return changed
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="tools/fork.py", description="Put the address of your fork everywhere."
+    )
+    parser.add_argument("url", type=owner_and_name, help="such as https://github.com/you/your-fork")
+    new = parser.parse_args().url
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for path in replace_in_files(owner_and_name(project["urls"]["Repository"]), new):
+        print(f"changed {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
