@@ -25,7 +25,7 @@ SET_UP = f'''try:
 except ModuleNotFoundError:  # Colab: fetch the helper package, and nothing else
     %pip install -q --no-deps "git+{URL}"'''
 
-CODE_TAGS = {"exercise", "check", "slow", "interactive", "stderr"}
+CODE_TAGS = {"exercise", "check", "picture", "slow", "interactive", "stderr"}
 CODE_TAGS |= {"nbval-ignore-output", "raises-exception"}
 
 

@@ -1,6 +1,6 @@
 """Typical wrong answers to the exercises, and the hint that the check must give for each.
 
-For each notebook one list per exercise, in order: (code in place of the exercise, part of the hint).
+For each notebook one list an exercise, in order: (code in place of the exercise, part of the hint).
 """
 
 WRONG_ANSWERS = {
@@ -100,8 +100,7 @@ WRONG_ANSWERS = {
     "05_training": [
         [
             (
-                "def stop_at_97(epoch, history):\n"
-                "    history['validation_accuracy'][-1] >= 0.97",
+                "def stop_at_97(epoch, history):\n    history['validation_accuracy'][-1] >= 0.97",
                 "must return True or False",
             ),
             (
@@ -120,8 +119,8 @@ WRONG_ANSWERS = {
             ("steps = 3 * (55_000 // 128)", "smaller batch is a step too"),
         ],
         [
-            ("mean_loss = (0.2 + 0.4 + 1.0) / 3", "mean over batches"),
-            ("mean_loss = 0.3", "weigh each loss"),
+            ("mean_loss = (0.2 + 0.4 + 1.0) / 3", "weigh each batch by its size"),
+            ("mean_loss = 0.2 * 64 + 0.4 * 64 + 1.0 * 16", "weigh each batch by its size"),
         ],
     ],
     "06_evaluation": [

@@ -1,6 +1,7 @@
 """Execute the notebooks, top to bottom, and clean what is committed: make notebooks."""
 
 import argparse
+import base64
 import os
 import re
 import sys
@@ -14,6 +15,7 @@ from nbclient.exceptions import CellExecutionError
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
+PICTURE = ROOT / ".github" / "mistakes.png"  # the README shows it
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -64,6 +66,13 @@ def clean(notebook):
     return notebook
 
 
+def picture(notebook):
+    """Return the PNG that the cell tagged 'picture' has drawn, or None without such a cell."""
+    for cell in notebook.cells:
+        if "picture" in cell.metadata.get("tags", []):
+            return base64.b64decode(cell.outputs[0].data["image/png"])
+
+
 def without_machine(text):
     """Return ``text`` without the folders of the machine that ran the notebook."""
     for pattern, replacement in MACHINE:
@@ -87,6 +96,8 @@ def main():
         print(f"{path.name}: {seconds:.1f} s, {size:.0f} kB", flush=True)
     for path, text in finished.items():
         path.write_text(text, encoding="utf-8", newline="\n")
+        if png := picture(nbformat.reads(text, as_version=4)):
+            PICTURE.write_bytes(png)
 
 
 if __name__ == "__main__":
