@@ -15,7 +15,8 @@ WRONG_ANSWERS = {
         ],
         [
             ("share_of_zeros = (dataset.targets == 0).sum().item()", "that is how many"),
-            ("share_of_zeros = 0.1", "expected about 0.099"),
+            ("share_of_zeros = dataset.targets == 0", "one True or False a picture"),
+            ("share_of_zeros = 0.2", "expected about 0.099"),
         ],
     ],
     "02_architecture": [
@@ -33,7 +34,7 @@ WRONG_ANSWERS = {
                 "wide_features = nn.Sequential("
                 "nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), "
                 "nn.Conv2d(16, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2))",
-                "as many channels as the first one gives",
+                "as many channels as it is given",
             ),
             (
                 "wide_features = nn.Sequential("
@@ -47,6 +48,12 @@ WRONG_ANSWERS = {
                 "nn.Conv2d(32, 64, 3, padding=1), nn.MaxPool2d(2))",
                 "a ReLU is missing",
             ),
+            (
+                "wide_features = nn.Sequential("
+                "nn.Conv2d(1, 64, 1), nn.ReLU(), nn.ReLU(), nn.MaxPool2d(4))",
+                "two convolutions, with 32 and 64 filters",
+            ),
+            ("wide_features = None", "as many channels as it is given"),
         ],
     ],
     "03_data_loading": [
@@ -65,12 +72,13 @@ WRONG_ANSWERS = {
                 "v2.Normalize((0.5,), (0.5,))])",
                 "255 became 1.0",
             ),
+            ("to_wide = v2.Normalize((0.5,), (0.25,))", "first ToDtype, then Normalize"),
         ],
         [
             (
                 "pixels_as_float = raw_dataset.data.float()\n"
                 "pixel_mean, pixel_std = pixels_as_float.mean(), pixels_as_float.std()",
-                "expected about 0.1307",
+                "divide by 255 first",
             ),
         ],
     ],
@@ -95,13 +103,14 @@ WRONG_ANSWERS = {
                 "    return (logits - logits.max(dim=1, keepdim=True).values).exp()",
                 "must add up to 1",
             ),
+            ("def safe_softmax(logits):\n    logits.exp()", "returns nothing"),
         ],
     ],
     "05_training": [
         [
             (
                 "def stop_at_97(epoch, history):\n    history['validation_accuracy'][-1] >= 0.97",
-                "must return True or False",
+                "return whether the last accuracy",
             ),
             (
                 "def stop_at_97(epoch, history):\n"
@@ -112,6 +121,16 @@ WRONG_ANSWERS = {
                 "def stop_at_97(epoch, history):\n"
                 "    return history['validation_accuracy'][-1] >= 97",
                 "97 % is 0.97",
+            ),
+            (
+                "def stop_at_97(epoch, history):\n"
+                "    return history['validation_accuracy'] >= 0.97",
+                "a single number",
+            ),
+            (
+                "def stop_at_97(epoch, history):\n"
+                "    return history['validation_accuracy'][-1] < 0.97",
+                "wrong way round",
             ),
         ],
         [
@@ -135,6 +154,12 @@ WRONG_ANSWERS = {
                 "    return ((labels == digit) & (predictions == digit)).float().mean()",
                 "not by all",
             ),
+            (
+                "def class_accuracy(digit, labels, predictions):\n"
+                "    return predictions[labels == digit] == digit",
+                "one True or False an image",
+            ),
+            ("def class_accuracy(digit, labels, predictions):\n    return 0.5", "no 1 is called 1"),
         ],
         [
             ("friend_half_width = math.sqrt(0.9 * 0.1 / 100)", "takes 1.96 of them"),
