@@ -1,6 +1,6 @@
 """What the notebooks share. Every name here is written out and explained in one of them."""
 
-from mnist_helpers.data import load_mnist, make_loader
+from mnist_helpers.data import load_mnist, make_loader, to_mnist
 from mnist_helpers.model import CNN
 from mnist_helpers.training import evaluate, fit, predict, train_one_epoch
 
@@ -11,5 +11,6 @@ __all__ = [
     "load_mnist",
     "make_loader",
     "predict",
+    "to_mnist",
     "train_one_epoch",
 ]

@@ -18,24 +18,14 @@ def default_data_folder():
     return in_clone if in_clone.exists() else Path("data")
 
 
-def positive_integer(text):
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+def number_from(lowest, kind=int):
+    """Return a function that parses a number of this kind, and refuses one below ``lowest``."""
 
+    def number(text):
+        if not lowest <= (value := kind(text)) < 2**63:
+            raise ValueError(text)
+        return value
 
-def positive_number(text):
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
-
-
-def seed_number(text):
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise ValueError
     return number
 
 
@@ -65,12 +55,12 @@ def parse(arguments):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    train.add_argument("--epochs", type=positive_integer, default=3, help="times to see all images")
-    train.add_argument("--batch-size", type=positive_integer, default=64, help="images in a step")
-    train.add_argument("--lr", type=positive_number, default=0.001, help="learning rate of Adam")
+    train.add_argument("--epochs", type=number_from(1), default=3, help="times to see all images")
+    train.add_argument("--batch-size", type=number_from(1), default=64, help="images in a step")
     train.add_argument(
-        "--seed", type=seed_number, default=0, help="of the weights and of the order"
+        "--lr", type=number_from(1e-12, float), default=0.001, help="learning rate of Adam"
     )
+    train.add_argument("--seed", type=number_from(0), default=0, help="of weights and order")
     train.add_argument("--data", type=Path, default=default_data_folder(), help="folder of MNIST")
     train.add_argument("--output", type=folder_to_write, default="output", help="folder to write")
     train.add_argument("--device", type=available_device, default=best, help="such as cpu or cuda")
@@ -79,19 +69,9 @@ def parse(arguments):
 
 def fit_with_progress(model, train_loader, validation_loader, optimizer, epochs):
     """Call ``fit`` with a bar of its steps on stderr, and return the history."""
+    recipe = model, train_loader, validation_loader, nn.CrossEntropyLoss(), optimizer
     with tqdm(total=epochs * len(train_loader), unit="step", mininterval=1) as bar:
-        return fit(
-            model,
-            train_loader,
-            validation_loader,
-            nn.CrossEntropyLoss(),
-            optimizer,
-            epochs,
-            after_step=lambda history: bar.update(),
-            after_epoch=lambda epoch, history: bar.set_postfix(
-                validation=f"{history['validation_accuracy'][-1]:.2%}"
-            ),
-        )
+        return fit(*recipe, epochs, after_step=lambda history: bar.update())
 
 
 def train(options):
@@ -106,6 +86,8 @@ def train(options):
     model = CNN().to(options.device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
     history = fit_with_progress(model, train_loader, validation_loader, optimizer, options.epochs)
+    for epoch, accuracy in enumerate(history["validation_accuracy"], start=1):
+        print(f"Validation accuracy after epoch {epoch}: {100 * accuracy:.2f} %")
     torch.save(model.cpu().state_dict(), options.output / "cnn.pt")
     plot_history(history).savefig(options.output / "learning_curve.png", dpi=150)
     print(f"Wrote {options.output / 'cnn.pt'} and {options.output / 'learning_curve.png'}")

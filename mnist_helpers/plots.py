@@ -42,7 +42,7 @@ def show_images(images, titles=None, columns=8, cmap="gray", limits=None, size=1
         axes.axis("off")
         if index < len(images):
             vmin, vmax = limits or (None, None)
-            axes.imshow(images[index], cmap=cmap, vmin=vmin, vmax=vmax)
+            axes.imshow(images[index], cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
             if titles is not None:
                 axes.set_title(str(titles[index]), fontsize=9)
     plt.close(figure)

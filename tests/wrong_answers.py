@@ -170,4 +170,54 @@ WRONG_ANSWERS = {
             ("images_needed = 10_000", "p * (1 - p)"),
         ],
     ],
+    "07_filters_and_predictions": [
+        [
+            (
+                "def second_choice_of(probabilities):\n    return probabilities.argmax(dim=1)",
+                "the first choice",
+            ),
+            (
+                "def second_choice_of(probabilities):\n"
+                "    return probabilities.topk(2, dim=1).indices",
+                "one digit a row",
+            ),
+            (
+                "def second_choice_of(probabilities):\n    return probabilities.argmin(dim=1)",
+                "expected 2 and 2",
+            ),
+        ],
+        [
+            (
+                "def move_right(images, pixels):\n    return images.roll(pixels, dims=3)",
+                "comes back on the left",
+            ),
+            (
+                "def move_right(images, pixels):\n"
+                "    return nn.functional.pad(images, (pixels, 0), value=-1)",
+                "the shape became",
+            ),
+            (
+                "def move_right(images, pixels):\n"
+                "    return nn.functional.pad(images, (pixels, 0))[..., :-pixels]",
+                "columns 0 to 2 should be -1",
+            ),
+        ],
+    ],
+    "12_your_own_images": [
+        [
+            ("height, width = 28, 28", "that is the picture"),
+            ("height, width = 20, 20", "the shape is kept"),
+            ("height, width = 6, 20", "the longer side becomes 20"),
+        ],
+        [
+            (
+                "def is_dark_on_light(grey):\n    return grey.mean() < 128",
+                "compare the paper",
+            ),
+            (
+                "def is_dark_on_light(grey):\n    return grey[0, 0] > 128",
+                "dark grey, if the ink is darker",
+            ),
+        ],
+    ],
 }
