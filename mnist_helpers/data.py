@@ -142,22 +142,23 @@ def make_loader(images, labels, batch_size=64, shuffle=False, seed=0):
     return DataLoader(dataset, sampler=batches, batch_size=None)
 
 
-def open_picture(file):
-    """Return the picture in a file (a path, or a file open for reading bytes), upright.
+def open_picture(picture):
+    """Return a picture (a path, a file open for reading bytes, or a PIL image) upright, as RGBA.
 
     Raises:
         ValueError: when it is not a picture that can be read.
         FileNotFoundError: when there is no such file.
     """
     try:
-        picture = ImageOps.exif_transpose(Image.open(file))
+        opened = picture if isinstance(picture, Image.Image) else Image.open(picture)
+        upright = ImageOps.exif_transpose(opened)
+        if upright.mode.startswith("I"):  # 16 bits a pixel, as some scanners write
+            upright = upright.convert("I").point(lambda value: value / 257).convert("L")
+        return upright.convert("RGBA")
     except FileNotFoundError:
         raise
     except Exception as error:  # decoders of damaged files raise nearly anything
         raise ValueError(f"this is not a picture that can be read: {error}") from error
-    if picture.mode.startswith("I"):  # 16 bits a pixel, as some scanners write
-        return picture.convert("I").point(lambda value: value / 257).convert("L")
-    return picture
 
 
 def to_pixels(picture):
@@ -189,10 +190,8 @@ def to_pixels(picture):
 
 def to_grey(picture):
     """Return a picture of any kind that ``to_mnist`` takes as grey: float64 (H, W), 0 to 255."""
-    if isinstance(picture, (str, Path)) or hasattr(picture, "read"):
-        picture = open_picture(picture)
-    if isinstance(picture, Image.Image):
-        picture = v2.functional.pil_to_tensor(picture.convert("RGBA"))
+    if isinstance(picture, (str, Path, Image.Image)) or hasattr(picture, "read"):
+        picture = v2.functional.pil_to_tensor(open_picture(picture))
     pixels = to_pixels(picture)
     color, opacity = pixels[:3], pixels[3:] / 255
     if len(opacity):  # lay light ink on black paper, and dark ink on white

@@ -14,7 +14,7 @@ class DigitPad(anywidget.AnyWidget):
 
     With the keyboard: the arrow keys move, the space bar puts the pen down or lifts it, and
     Delete clears. ``pixels`` holds the grey values, ``SIDE`` rows of ``SIDE`` bytes in base64, or
-    nothing when the pad is empty. It changes once for each stroke, when the pen is lifted.
+    a blank when the pad is empty. It changes once for each stroke, when the pen is lifted.
     """
 
     _esm = """
@@ -25,6 +25,7 @@ class DigitPad(anywidget.AnyWidget):
       canvas.width = canvas.height = SIDE;
       canvas.className = "digit-pad";
       canvas.tabIndex = 0;
+      canvas.dataset.lmSuppressShortcuts = "true";  // else Notebook takes the arrow keys
       canvas.setAttribute("role", "application");
       canvas.setAttribute("aria-label", "Drawing pad for a digit. The arrow keys move, " +
         "space puts the pen down or lifts it, Delete clears.");
@@ -46,7 +47,9 @@ class DigitPad(anywidget.AnyWidget):
         const grey = new Uint8Array(SIDE * SIDE);
         for (let i = 0; i < grey.length; i++) grey[i] = rgba[4 * i];
         // Text, not bytes: Backbone, below the widgets, takes all binary values for equal.
-        model.set("pixels", grey.some(x => x) ? btoa(String.fromCharCode(...grey)) : "");
+        // An empty pad is "" or " ", by turns: clearing is heard even when nothing was drawn.
+        const empty = model.get("pixels") === "" ? " " : "";
+        model.set("pixels", grey.some(x => x) ? btoa(String.fromCharCode(...grey)) : empty);
         model.save_changes();
       };
       const line = (from, to) => {
@@ -55,7 +58,7 @@ class DigitPad(anywidget.AnyWidget):
 
       blank();
       const saved = model.get("pixels");
-      if (saved) {
+      if (saved.trim()) {
         const grey = atob(saved), image = context.getImageData(0, 0, SIDE, SIDE);
         for (let i = 0; i < grey.length; i++)
           image.data.fill(grey.charCodeAt(i), 4 * i, 4 * i + 3);
