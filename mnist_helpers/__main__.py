@@ -18,11 +18,11 @@ def default_data_folder():
     return in_clone if in_clone.exists() else Path("data")
 
 
-def number_from(lowest, kind=int):
-    """Return a function that parses a number of this kind, and refuses one below ``lowest``."""
+def number_from(lowest, kind=int, highest=2**63 - 1):
+    """Return a function that parses a number of this kind and refuses one out of bounds."""
 
     def number(text):
-        if not lowest <= (value := kind(text)) < 2**63:
+        if not lowest <= (value := kind(text)) <= highest:
             raise ValueError(text)
         return value
 
@@ -58,7 +58,7 @@ def parse(arguments):
     train.add_argument("--epochs", type=number_from(1), default=3, help="times to see all images")
     train.add_argument("--batch-size", type=number_from(1), default=64, help="images in a step")
     train.add_argument(
-        "--lr", type=number_from(1e-12, float), default=0.001, help="learning rate of Adam"
+        "--lr", type=number_from(1e-12, float, 1e300), default=0.001, help="learning rate of Adam"
     )
     train.add_argument("--seed", type=number_from(0), default=0, help="of weights and order")
     train.add_argument("--data", type=Path, default=default_data_folder(), help="folder of MNIST")

@@ -83,8 +83,9 @@ def serve(folder, home, application=LAB):
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
         (info,) = (home / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json")
-        place = "lab/tree" if application == LAB else "notebooks"
-        yield f"{json.loads(info.read_text())['url']}{place}/{{}}.ipynb?reset&token={token}"
+        # Lab remembers its layout; Notebook has none, and fails at ?reset.
+        place, reset = ("lab/tree", "reset&") if application == LAB else ("notebooks", "")
+        yield f"{json.loads(info.read_text())['url']}{place}/{{}}.ipynb?{reset}token={token}"
     finally:
         server.terminate()
         server.wait(20)
