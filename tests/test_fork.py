@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from fork import tracked_files
 
 ROOT = Path(__file__).parents[1]
 OWNER, NAME = "some-teacher", "digits.2027"  # apart: this file is in the copy too
@@ -30,17 +31,11 @@ def run_fork(checkout, *arguments):
 def checkout(tmp_path):
     """A copy of the files of this repository, in a repository of its own."""
     copy = tmp_path / "copy"
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    for name in filter(None, listing.split("\0")):
-        if (ROOT / name).is_file() and not name.endswith(".gz"):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
+    for path in tracked_files():
+        if path.suffix != ".gz":
+            target = copy / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
     subprocess.run(["git", "init", "--quiet", copy], check=True)
     return copy
 
