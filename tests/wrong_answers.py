@@ -183,7 +183,7 @@ WRONG_ANSWERS = {
             ),
             (
                 "def second_choice_of(probabilities):\n    return probabilities.argmin(dim=1)",
-                "expected 2 and 2",
+                "expected 3 and 1",
             ),
         ],
         [
@@ -217,6 +217,10 @@ WRONG_ANSWERS = {
             (
                 "def is_dark_on_light(grey):\n    return grey[0, 0] > 128",
                 "dark grey, if the ink is darker",
+            ),
+            (
+                "def is_dark_on_light(grey):\n    return grey.median() > 50",
+                "light grey, if the ink is lighter",
             ),
         ],
     ],
