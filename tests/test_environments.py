@@ -19,7 +19,6 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CORE = sorted((ROOT / "notebooks").glob("0[0-6]_*.ipynb"))
 CONDA_NAMES = {"torch": "pytorch"}
 
 
@@ -126,7 +125,7 @@ def colab(tmp_path_factory):
         yield folder / "venv"
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_alone_runs_in_colab(colab, path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     if path.stem != "02_architecture":
