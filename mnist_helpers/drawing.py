@@ -18,7 +18,7 @@ class DigitPad(anywidget.AnyWidget):
     """
 
     _esm = """
-    const SIDE = 140, ZOOM = 2, PEN = 11, STEP = 5;
+    const SIDE = 140, PEN = 11, STEP = 5;
 
     function render({ model, el }) {
       const canvas = document.createElement("canvas");

@@ -73,7 +73,6 @@ def pad(page):
     """The drawing pad, emptied, so that nothing that was read before is still shown."""
     pad = page.locator("canvas.digit-pad")
     pad.scroll_into_view_if_needed()
-    drag(page, on_page(pad, ONE[0]))  # to clear an empty pad changes nothing
     clear(page)
     return pad
 
