@@ -8,11 +8,16 @@ learn := $(venv)/installed
 tools := $(venv)/installed-test
 allow_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
+# The C library keeps memory for the next step instead of handing it back to the system: training
+# is a fifth to a quarter faster on Linux. Other systems do not read these.
+export MALLOC_MMAP_THRESHOLD_ ?= 4294967296
+export MALLOC_TRIM_THRESHOLD_ ?= 4294967296
+
 another := Name another: make lab PYTHON=python3.13
 no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
 old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
 
-.PHONY: help lab test train notebooks test-portable seeds bench fork lint
+.PHONY: help lab test train notebooks test-portable seeds sweep bench fork lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +43,9 @@ test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, t
 
 seeds: $(learn) ## Measure the test accuracy of notebook 05's recipe over ten seeds
 	$(python) tools/seeds.py $(ARGS)
+
+sweep: $(learn) ## Train the grid of settings that notebook 08 draws
+	$(python) tools/sweep.py $(ARGS)
 
 bench: $(learn) ## Compare a plain training script with the notebooks' way
 	$(python) tools/bench.py $(ARGS)
