@@ -203,6 +203,70 @@ WRONG_ANSWERS = {
             ),
         ],
     ],
+    "08_best_practices": [
+        [
+            ("def enough(epoch, history):\n    return False", "but it goes on"),
+            (
+                "def enough(epoch, history):\n"
+                "    losses = history['validation_loss']\n"
+                "    return epoch - (losses.index(min(losses)) + 1) >= 2",
+                "but it stops",
+            ),
+            ("def enough(epoch, history):\n    return epoch >= 5", "where does it stand"),
+        ],
+        [
+            (
+                "def drop(values, p):\n    return values * (torch.rand_like(values) >= p)",
+                "scale what is left",
+            ),
+            (
+                "def drop(values, p):\n    return values * (torch.rand_like(values) < p) / p",
+                "0.80 is zero, but p = 0.2",
+            ),
+        ],
+    ],
+    "11_strengths_and_limits": [
+        [
+            (
+                "def multiply_adds(layer, height, width):\n"
+                "    rows, columns = layer.kernel_size\n"
+                "    channels = layer.in_channels * layer.out_channels\n"
+                "    return 2 * height * width * channels * rows * columns",
+                "A multiply-add is one",
+            ),
+            (
+                "def multiply_adds(layer, height, width):\n    return layer.weight.numel()",
+                "that is for one place",
+            ),
+            (
+                "def multiply_adds(layer, height, width):\n"
+                "    return height * width * layer.out_channels * 5 * 3",
+                "as deep as its input",
+            ),
+        ],
+        [
+            (
+                "def unshuffle(shuffled, order):\n"
+                "    return shuffled.flatten(1)[:, order].reshape(shuffled.shape)",
+                "shuffles a second time",
+            ),
+            (
+                "def unshuffle(shuffled, order):\n"
+                "    return shuffled.flatten(1)[:, order.argsort()]",
+                "the shape became",
+            ),
+            (
+                "def unshuffle(shuffled, order):\n"
+                "    return shuffled.flatten(1)[:, order.flip(0)].reshape(shuffled.shape)",
+                "Where did pixel order[0] go",
+            ),
+        ],
+        [
+            ("invariant = [4, 8, 12, 16]", "Here are three"),
+            ("invariant = list(range(1, 17))", "each pooling has a grid"),
+            ("invariant = [3, 6, 9, 12, 15]", "one place in the last map"),
+        ],
+    ],
     "12_your_own_images": [
         [
             ("height, width = 28, 28", "that is the picture"),
@@ -222,6 +286,48 @@ WRONG_ANSWERS = {
                 "def is_dark_on_light(grey):\n    return grey.median() > 50",
                 "light grey, if the ink is lighter",
             ),
+        ],
+    ],
+    "14_alternatives": [
+        [
+            (
+                "def scores_of(height, width, patch):\n"
+                "    return (height // patch) * (width // patch)",
+                "the number of tokens",
+            ),
+            (
+                "def scores_of(height, width, patch):\n    return (height // patch) ** 4",
+                "Height and width may differ",
+            ),
+            (
+                "def scores_of(height, width, patch):\n    return (height * width) ** 2",
+                "tokens down, times tokens across",
+            ),
+        ],
+        [
+            (
+                "def attend(queries, keys, values):\n"
+                "    return (queries @ keys.mT).softmax(dim=-1) @ values",
+                "by the root of the width",
+            ),
+            (
+                "def attend(queries, keys, values):\n"
+                "    return (queries @ keys.mT / math.sqrt(4)).softmax(dim=1) @ values",
+                "each row must add up to 1",
+            ),
+            (
+                "def attend(queries, keys, values):\n    return queries @ keys.mT",
+                "the shape of the values",
+            ),
+            (
+                "def attend(queries, keys, values):\n    return queries @ keys.mT @ values",
+                "scores, root, softmax",
+            ),
+        ],
+        [
+            ("gigabytes = 90_000 * 24 * 60 * 60 / 1e9", "that is JPEG"),
+            ("gigabytes = 90_000 * 4 / 3 * 24 * 60 * 60", "that is bytes"),
+            ("gigabytes = 90_000 * 3 / 4 * 24 * 60 * 60 / 1e9", "four thirds"),
         ],
     ],
 }
