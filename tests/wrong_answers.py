@@ -235,6 +235,12 @@ WRONG_ANSWERS = {
                 "A multiply-add is one",
             ),
             (
+                "def multiply_adds(layer, height, width):\n"
+                "    channels = layer.in_channels * layer.out_channels\n"
+                "    return height * width * channels * layer.kernel_size",
+                "multiply its two numbers",
+            ),
+            (
                 "def multiply_adds(layer, height, width):\n    return layer.weight.numel()",
                 "that is for one place",
             ),
