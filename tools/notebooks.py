@@ -15,6 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import nbformat
+from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
@@ -139,11 +140,13 @@ def main():
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of them by default")
     paths = parser.parse_args().notebooks or sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
     os.environ.setdefault("MNIST_SEEDS", "10")
-    finished = {}
+    glossary, finished = PAGE.read_text(encoding="utf-8"), {}
     for path in paths:
         started = time.perf_counter()
         try:
-            finished[path] = nbformat.writes(clean(execute(path.resolve()))) + "\n"
+            notebook = clean(execute(path.resolve()))
+            link_terms(notebook, glossary)
+            finished[path] = nbformat.writes(notebook) + "\n"
         except CellExecutionError as error:
             sys.exit(f"{path.name} failed, and nothing was written:\n{error}")
         seconds, size = time.perf_counter() - started, len(finished[path].encode()) / 1000
