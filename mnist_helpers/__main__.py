@@ -1,6 +1,8 @@
-"""Commands for the terminal: python -m mnist_helpers train."""
+"""Commands for the terminal: python -m mnist_helpers train, and predict."""
 
 import argparse
+import io
+import pickle
 import sys
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
+from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader, predict, to_mnist
 from mnist_helpers.plots import plot_history
 
 
@@ -64,6 +66,7 @@ def parse(arguments):
     train.add_argument("--data", type=Path, default=default_data_folder(), help="folder of MNIST")
     train.add_argument("--output", type=folder_to_write, default="output", help="folder to write")
     train.add_argument("--device", type=available_device, default=best, help="such as cpu or cuda")
+    add_predict(commands)
     return parser.parse_args(arguments)
 
 
@@ -95,11 +98,51 @@ def train(options):
     print(f"Test accuracy: {100 * accuracy:.2f} %")
 
 
+def add_predict(commands):
+    reader = commands.add_parser("predict", help="read the digit in each picture")
+    reader.add_argument("--checkpoint", required=True, help="weights of the CNN, such as cnn.pt")
+    reader.add_argument("files", nargs="+", metavar="FILE", help="a picture of one digit")
+
+
+def load_cnn(path):
+    """Return the CNN with the weights in the file at ``path``.
+
+    Raises:
+        OSError: when there is no such file.
+        ValueError: when it is damaged, fits another network, or holds more than weights, which
+            could be code. It is not run.
+    """
+    model, fault = CNN(), "is cut short, or is no checkpoint"
+    file = io.BytesIO(Path(path).read_bytes())
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+        fault = "holds weights of another network, not of the CNN"
+        model.load_state_dict(weights)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} holds more than weights, perhaps code: not loaded") from error
+    except Exception as error:  # damaged files raise nearly anything
+        raise ValueError(f"{path} {fault}") from error
+    return model
+
+
+def predict_files(options):
+    """Print file, digit and probability, a line each; what is wrong with a file goes to stderr."""
+    model, failed = load_cnn(options.checkpoint), False
+    for file in options.files:
+        try:
+            probability, digit = predict(model, to_mnist(file)[None])[0].softmax(dim=0).max(dim=0)
+            print(file, digit.item(), f"{probability:.3f}", sep="\t")
+        except (OSError, ValueError) as error:
+            print(f"{file}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+            failed = True
+    sys.exit(failed)
+
+
 def main(arguments=None):
     options = parse(arguments)
     try:
-        train(options)
-    except (FloatingPointError, OSError) as error:
+        predict_files(options) if options.command == "predict" else train(options)
+    except (FloatingPointError, OSError, ValueError) as error:
         sys.exit(f"python -m mnist_helpers: {error}")
 
 
