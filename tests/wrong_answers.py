@@ -213,6 +213,18 @@ WRONG_ANSWERS = {
                 "but it stops",
             ),
             ("def enough(epoch, history):\n    return epoch >= 5", "where does it stand"),
+            (
+                "def enough(epoch, history):\n"
+                "    losses = history['validation_loss']\n"
+                "    return epoch > 3 and losses[-1] >= losses[-2] >= losses[-3] >= losses[-4]",
+                "does not have to rise each time",
+            ),
+            (
+                "def enough(epoch, history):\n"
+                "    losses = history['validation_loss']\n"
+                "    return epoch >= 5 and losses[-1] > min(losses)",
+                "only one epoch old",
+            ),
         ],
         [
             (
@@ -222,6 +234,15 @@ WRONG_ANSWERS = {
             (
                 "def drop(values, p):\n    return values * (torch.rand_like(values) < p) / p",
                 "0.80 is zero, but p = 0.2",
+            ),
+            (
+                "def drop(values, p):\n    return (torch.rand_like(values) >= p) / (1 - p)",
+                "values themselves",
+            ),
+            (
+                "def drop(values, p):\n"
+                "    return values * (torch.arange(len(values)) >= p * len(values)) / (1 - p)",
+                "draw anew",
             ),
         ],
     ],
@@ -233,6 +254,12 @@ WRONG_ANSWERS = {
                 "    channels = layer.in_channels * layer.out_channels\n"
                 "    return 2 * height * width * channels * rows * columns",
                 "A multiply-add is one",
+            ),
+            (
+                "def multiply_adds(layer, height, width):\n"
+                "    channels = layer.in_channels * layer.out_channels\n"
+                "    return height * width * channels * layer.kernel_size",
+                "multiply its two numbers",
             ),
             (
                 "def multiply_adds(layer, height, width):\n    return layer.weight.numel()",
