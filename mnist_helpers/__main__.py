@@ -177,9 +177,9 @@ def finish(options, model, history):
 
 
 def add_predict(commands):
-    reader = commands.add_parser("predict", help="read the digit in each picture")
-    reader.add_argument("--checkpoint", required=True, help="weights of the CNN, such as cnn.pt")
-    reader.add_argument("files", nargs="+", metavar="FILE", help="a picture of one digit")
+    add = commands.add_parser("predict", help="read the digit in each picture").add_argument
+    add("--checkpoint", required=True, help="weights of the CNN, such as cnn.pt")
+    add("files", nargs="+", metavar="FILE", help="a picture of one digit")
 
 
 def load_cnn(path):
