@@ -212,7 +212,25 @@ WRONG_ANSWERS = {
                 "    return epoch - (losses.index(min(losses)) + 1) >= 2",
                 "but it stops",
             ),
-            ("def enough(epoch, history):\n    return epoch >= 5", "where does it stand"),
+            ("def enough(epoch, history):\n    return epoch >= 5", "only one epoch old"),
+            (
+                "def enough(epoch, history):\n"
+                "    losses = history['validation_loss']\n"
+                "    return epoch > 3 and min(losses[-3:-1]) > min(losses[:-3])",
+                "where does it stand",
+            ),
+            (
+                "def enough(epoch, history):\n"
+                "    losses = history['validation_loss']\n"
+                "    return epoch > 3 and losses[-1] >= losses[-2] >= losses[-3] >= losses[-4]",
+                "does not have to rise each time",
+            ),
+            (
+                "def enough(epoch, history):\n"
+                "    losses = history['validation_loss']\n"
+                "    return epoch >= 5 and losses[-1] > min(losses)",
+                "only one epoch old",
+            ),
         ],
         [
             (
@@ -222,6 +240,15 @@ WRONG_ANSWERS = {
             (
                 "def drop(values, p):\n    return values * (torch.rand_like(values) < p) / p",
                 "0.80 is zero, but p = 0.2",
+            ),
+            (
+                "def drop(values, p):\n    return (torch.rand_like(values) >= p) / (1 - p)",
+                "values themselves",
+            ),
+            (
+                "def drop(values, p):\n"
+                "    return values * (torch.arange(len(values)) >= p * len(values)) / (1 - p)",
+                "draw anew",
             ),
         ],
     ],
