@@ -66,5 +66,5 @@ $(learn): requirements.txt pyproject.toml
 	@touch $@
 
 $(tools): $(learn)
-	$(python) -m pip install -e '.[test]'
+	$(python) -m pip install -e '.[test,extras]'
 	@touch $@

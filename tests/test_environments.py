@@ -42,13 +42,19 @@ def conda_list():
     return bounds(lines[:pip])
 
 
-def imported_modules():
-    """Return the top-level modules that the notebooks and mnist_helpers import."""
-    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("mnist_helpers/*.py")]
+def extras_list():
+    return bounds(PROJECT["optional-dependencies"]["extras"])
+
+
+def notebook_sources():
     for path in NOTEBOOKS:
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code" and "%pip" not in cell.source:
-                sources.append(cell.source)
+                yield cell.source
+
+
+def third_party(sources):
+    """Return the packages that these sources import, under the names that pip knows."""
     modules = set()
     for source in sources:
         for node in ast.walk(ast.parse(source)):
@@ -56,7 +62,8 @@ def imported_modules():
                 modules.update(alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 modules.add(node.module.partition(".")[0])
-    return modules
+    known = packages_distributions()
+    return {known[name][0] for name in modules - set(sys.stdlib_module_names) - {"mnist_helpers"}}
 
 
 def test_pip_and_conda_install_the_same():
@@ -71,15 +78,20 @@ def test_the_package_asks_for_the_versions_of_the_list():
 
 
 def test_every_imported_package_is_in_the_list():
-    known = packages_distributions()
-    third_party = imported_modules() - set(sys.stdlib_module_names) - {"mnist_helpers"}
-    assert {known[module][0] for module in third_party} <= pip_list().keys()
+    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("mnist_helpers/*.py")]
+    sources += [source for source in notebook_sources() if "have(" not in source]
+    assert third_party(sources) <= pip_list().keys()
+
+
+def test_cells_that_ask_for_the_extras_may_import_them():
+    sources = [source for source in notebook_sources() if "have(" in source]
+    assert third_party(sources) <= pip_list().keys() | extras_list().keys()
 
 
 def test_the_oldest_versions_are_the_lower_bounds():
     lines = (ROOT / "tests" / "oldest.txt").read_text(encoding="utf-8").splitlines()
     oldest = bounds(line for line in lines if not line.startswith("#"))
-    for name, bound in pip_list().items():
+    for name, bound in (pip_list() | extras_list()).items():
         # '==2.11.0' is the lower bound '>=2.11'
         assert oldest[name].removeprefix("==").startswith(bound.removeprefix(">=")), name
 
