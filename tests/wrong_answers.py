@@ -252,6 +252,22 @@ WRONG_ANSWERS = {
             ),
         ],
     ],
+    "10_memory_footprint": [
+        [
+            ("largest = 100_000_000 // an_image", "need room too"),
+            ("largest = (100_000_000 - fixed - 4) / an_image", "a whole number"),
+            ("largest = (100_000_000 - fixed - 4) // an_image + 1", "does not fit"),
+            ("largest = 100_000_000 // 135", "what is left for activations"),
+        ],
+        [
+            ("def columns_to_keep(keep):\n    return 49 * keep", "filter 1 owns the columns"),
+            (
+                "def columns_to_keep(keep):\n    return 49 * keep[:, None] + torch.arange(49)",
+                "in one row and in order",
+            ),
+            ("def columns_to_keep(keep):\n    return [49 * k for k in keep]", "return a tensor"),
+        ],
+    ],
     "11_strengths_and_limits": [
         [
             (
