@@ -1,5 +1,6 @@
 """What the notebooks share. Every name here is written out and explained in one of them."""
 
+from mnist_helpers.checkpoints import load_checkpoint, save_checkpoint
 from mnist_helpers.data import load_mnist, make_loader, to_mnist
 from mnist_helpers.model import CNN
 from mnist_helpers.training import evaluate, fit, predict, train_one_epoch
@@ -8,9 +9,11 @@ __all__ = [
     "CNN",
     "evaluate",
     "fit",
+    "load_checkpoint",
     "load_mnist",
     "make_loader",
     "predict",
+    "save_checkpoint",
     "to_mnist",
     "train_one_epoch",
 ]

@@ -1,15 +1,21 @@
 """Commands for the terminal: python -m mnist_helpers train."""
 
 import argparse
+import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import torch
+from torch import distributed as dist
 from torch import nn
-from tqdm import tqdm
+from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, TensorDataset
 
 from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
+from mnist_helpers.checkpoints import load_checkpoint, save_checkpoint
 from mnist_helpers.plots import plot_history
+from mnist_helpers.training import bf16_is_fast, make_fast
 
 
 def default_data_folder():
@@ -48,50 +54,122 @@ def parse(arguments):
     """Return the parsed command line; a wrong value ends the program with status 2."""
     parser = argparse.ArgumentParser(prog="python -m mnist_helpers")
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser(
-        "train",
-        help="train the CNN on MNIST",
-        description="Train the CNN on MNIST; write cnn.pt and learning_curve.png.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    train.add_argument("--epochs", type=number_from(1), default=3, help="times to see all images")
-    train.add_argument("--batch-size", type=number_from(1), default=64, help="images in a step")
-    train.add_argument(
-        "--lr", type=number_from(1e-12, float, 1e300), default=0.001, help="learning rate of Adam"
-    )
-    train.add_argument("--seed", type=number_from(0), default=0, help="of weights and order")
-    train.add_argument("--data", type=Path, default=default_data_folder(), help="folder of MNIST")
-    train.add_argument("--output", type=folder_to_write, default="output", help="folder to write")
-    train.add_argument("--device", type=available_device, default=best, help="such as cpu or cuda")
+    what = "train the CNN on MNIST with the fast recipe of notebook 13; write cnn.pt and its curve"
+    look = argparse.ArgumentDefaultsHelpFormatter
+    train = commands.add_parser("train", help=what, description=what, formatter_class=look)
+    add_train_options(train.add_argument)
     return parser.parse_args(arguments)
 
 
-def fit_with_progress(model, train_loader, validation_loader, optimizer, epochs):
-    """Call ``fit`` with a bar of its steps on stderr, and return the history."""
-    recipe = model, train_loader, validation_loader, nn.CrossEntropyLoss(), optimizer
-    with tqdm(total=epochs * len(train_loader), unit="step", mininterval=1) as bar:
-        return fit(*recipe, epochs, after_step=lambda history: bar.update())
+def add_train_options(add):
+    best = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    add("--epochs", type=number_from(1), default=3, help="times to see all images")
+    add("--images", type=number_from(1, int, 55_000), default=55_000, help="the first so many")
+    add("--batch-size", type=number_from(1), default=128, help="images in a step")
+    add("--lr", type=number_from(1e-12, float, 1e300), default=0.01, help="highest learning rate")
+    add("--seed", type=number_from(0), default=0, help="of weights and order")
+    add("--data", type=Path, default=default_data_folder(), help="folder of MNIST")
+    add("--output", type=folder_to_write, default="output", help="folder to write")
+    add("--device", type=available_device, default=best, help="such as cpu or cuda")
+    add(
+        "--precision",
+        choices=["auto", "fp32", "bf16"],
+        default="auto",
+        help="bf16 where it is fast",
+    )
+    add("--resume", action="store_true", help="go on from checkpoint.pt in the output folder")
+
+
+def join_others(device):
+    """Return the rank of this process and the number of those that train together: often 0, 1."""
+    if not dist.is_torchelastic_launched():
+        return 0, 1
+    if device.type != "cpu":
+        torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
+    store, rank, workers = next(dist.rendezvous("env://"))
+    # The engine keeps its store when it starts the workers anew: without a name for each start,
+    # they might find each other's old addresses there, and wait for ever.
+    store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
+    dist.init_process_group(store=store, rank=rank, world_size=workers)
+    return rank, workers
+
+
+def load_share(options, rank, workers):
+    """Return a loader of this process's share of every batch, and the sampler that shuffles."""
+    if options.batch_size % workers:
+        raise ValueError(f"--batch-size {options.batch_size} cannot be shared by {workers}")
+    images, labels = load_mnist(options.data, "train")
+    dataset = TensorDataset(images[: options.images], labels[: options.images])
+    order = DistributedSampler(dataset, workers, rank, seed=options.seed)
+    batches = BatchSampler(order, options.batch_size // workers, drop_last=False)
+    return DataLoader(dataset, sampler=batches, batch_size=None), order
 
 
 def train(options):
-    """Train, evaluate on the test images once, and write the weights and the learning curve."""
+    """Train, alone or as one of several processes; the first of them writes what comes out."""
     options.output.mkdir(parents=True, exist_ok=True)
+    rank, workers = join_others(options.device)
     torch.manual_seed(options.seed)
-    train_loader = make_loader(
-        *load_mnist(options.data, "train"), options.batch_size, shuffle=True, seed=options.seed
-    )
+    loader, order = load_share(options, rank, workers)
+    parts = make_fast(options.epochs * len(loader), options.lr, options.device)
+    parts = dict(zip(("model", "optimizer", "scheduler"), parts, strict=True))
+    path, history = options.output / "checkpoint.pt", None
+    if options.resume and path.exists():
+        history = load_checkpoint(path, **parts)["history"]
+        order.set_epoch(len(history["validation_step"]))
+
+    def after_epoch(epoch, history):
+        order.set_epoch(epoch)
+        share_losses(history["train_loss"], len(loader), workers)
+        if rank == 0:
+            save_checkpoint(path, history, **parts)
+
+    history = fit_fast(options, loader, parts, history, after_epoch)
+    if rank == 0:
+        finish(options, parts["model"], history)
+    leave_others()
+
+
+def share_losses(losses, steps, workers):
+    """Replace the last losses by their means over all processes: the losses of whole batches."""
+    if workers > 1:
+        latest = torch.tensor(losses[-steps:])
+        dist.all_reduce(latest)
+        losses[-steps:] = (latest / workers).tolist()
+
+
+def leave_others():
+    if dist.is_initialized():
+        dist.destroy_process_group()
+        time.sleep(0.5)  # else gloo's threads may still run at the exit, which aborts the process
+
+
+def fit_fast(options, loader, parts, history, after_epoch):
+    """Call ``fit`` with the parts, in bfloat16 if that is asked for."""
+    model = parts["model"]
+    worker = nn.parallel.DistributedDataParallel(model) if dist.is_initialized() else model
+    low = options.precision == "bf16"
+    low = low or (options.precision == "auto" and bf16_is_fast(options.device))
     validation_loader = make_loader(*load_mnist(options.data, "validation"), batch_size=1000)
-    test_loader = make_loader(*load_mnist(options.data, "test"), batch_size=1000)
-    model = CNN().to(options.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.lr)
-    history = fit_with_progress(model, train_loader, validation_loader, optimizer, options.epochs)
+    recipe = [worker, loader, validation_loader, nn.CrossEntropyLoss(), parts["optimizer"]]
+    recipe += [options.epochs, parts["scheduler"], None, after_epoch, history]
+    # No cache: it would keep the weights of the first step, in 16 bits, for the whole training.
+    with torch.autocast(options.device.type, torch.bfloat16, low, cache_enabled=False):
+        return fit(*recipe)
+
+
+def finish(options, model, history):
+    """Write weights, curve and history, and say the accuracy on the test images."""
     for epoch, accuracy in enumerate(history["validation_accuracy"], start=1):
         print(f"Validation accuracy after epoch {epoch}: {100 * accuracy:.2f} %")
-    torch.save(model.cpu().state_dict(), options.output / "cnn.pt")
+    whole = CNN()
+    whole.load_state_dict(model.cpu().state_dict())
+    torch.save(whole.state_dict(), options.output / "cnn.pt")
     plot_history(history).savefig(options.output / "learning_curve.png", dpi=150)
+    (options.output / "history.json").write_text(json.dumps(history))
     print(f"Wrote {options.output / 'cnn.pt'} and {options.output / 'learning_curve.png'}")
-    _, accuracy = evaluate(model, test_loader, nn.CrossEntropyLoss())
+    test_loader = make_loader(*load_mnist(options.data, "test"), batch_size=1000)
+    _, accuracy = evaluate(whole, test_loader, nn.CrossEntropyLoss())
     print(f"Test accuracy: {100 * accuracy:.2f} %")
 
 
@@ -99,7 +177,7 @@ def main(arguments=None):
     options = parse(arguments)
     try:
         train(options)
-    except (FloatingPointError, OSError) as error:
+    except (FloatingPointError, OSError, ValueError) as error:
         sys.exit(f"python -m mnist_helpers: {error}")
 
 

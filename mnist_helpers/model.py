@@ -1,4 +1,4 @@
-"""The network of the tutorial. Notebook 02 explains every line."""
+"""The network of the tutorial (notebook 02), and the same in a faster order (13)."""
 
 import torch
 from torch import nn
@@ -34,3 +34,24 @@ class CNN(nn.Module):
             )
         maps = self.features(images)
         return self.classifier(maps.flatten(1))  # (N, 10)
+
+
+class FastCNN(CNN):
+    """The ``CNN`` for fast training: same parameters, same names, less work.
+
+    It pools before ReLU, and leaves out the outermost 24 of the 49 places of the last maps. Their
+    weights are zero and stay so, hence it computes what a ``CNN`` with its ``state_dict`` does.
+    """
+
+    def __init__(self):
+        super().__init__()
+        middle = nn.functional.pad(torch.ones(5, 5), (1, 1, 1, 1))
+        self.classifier.weight.data *= middle.flatten().repeat(32)
+
+    def forward(self, images):
+        maps = images[:, :, 1:27, 1:27]  # all that the 25 places in the middle depend on
+        for convolution in (self.features[0], self.features[3]):
+            maps = nn.functional.conv2d(maps, convolution.weight, convolution.bias)
+            maps = nn.functional.max_pool2d(maps, 2).relu()  # (N, 16, 12, 12), (N, 32, 5, 5)
+        weight = self.classifier.weight.view(10, 32, 7, 7)[:, :, 1:6, 1:6].flatten(1)
+        return nn.functional.linear(maps.flatten(1), weight, self.classifier.bias)  # (N, 10)

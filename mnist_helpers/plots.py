@@ -8,18 +8,8 @@ import matplotlib.pyplot as plt
 import torch
 
 # One colour for each of the ten classes, the same in every figure (Paul Tol's 'muted', and black).
-CLASS_COLORS = [
-    "#332288",
-    "#88CCEE",
-    "#44AA99",
-    "#117733",
-    "#999933",
-    "#DDCC77",
-    "#CC6677",
-    "#882255",
-    "#AA4499",
-    "#000000",
-]
+CLASS_COLORS = ["#332288", "#88CCEE", "#44AA99", "#117733", "#999933"]
+CLASS_COLORS += ["#DDCC77", "#CC6677", "#882255", "#AA4499", "#000000"]
 
 
 def show_images(images, titles=None, columns=8, cmap="gray", limits=None, size=1.0):

@@ -337,6 +337,30 @@ WRONG_ANSWERS = {
             ),
         ],
     ],
+    "13_speed_and_scale": [
+        [
+            ('missing = ["optimizer"]', "who knows where in its cycle"),
+            ('missing = ["scheduler"]', "Adam has running means"),
+            ('missing = ["optimizer", "criterion"]', "remembers nothing"),
+            ('missing = ["optimizer", "loader"]', "taken care of"),
+        ],
+        [
+            (
+                "def share_of(batch, rank, workers):\n"
+                "    size = len(batch) // workers\n"
+                "    return batch[rank * size : (rank + 1) * size]",
+                "in no share",
+            ),
+            ("def share_of(batch, rank, workers):\n    return batch[rank:]", "in two shares"),
+            (
+                "def share_of(batch, rank, workers):\n"
+                "    size = len(batch) // workers\n"
+                "    end = len(batch) if rank == workers - 1 else (rank + 1) * size\n"
+                "    return batch[rank * size : end]",
+                "differ by more than one",
+            ),
+        ],
+    ],
     "14_alternatives": [
         [
             (
