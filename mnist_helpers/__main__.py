@@ -1,8 +1,10 @@
-"""Commands for the terminal: python -m mnist_helpers train."""
+"""Commands for the terminal: python -m mnist_helpers train, and predict."""
 
 import argparse
+import io
 import json
 import os
+import pickle
 import sys
 import time
 from pathlib import Path
@@ -12,7 +14,7 @@ from torch import distributed as dist
 from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, TensorDataset
 
-from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
+from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader, predict, to_mnist
 from mnist_helpers.checkpoints import load_checkpoint, save_checkpoint
 from mnist_helpers.plots import plot_history
 from mnist_helpers.training import bf16_is_fast, make_fast
@@ -58,6 +60,7 @@ def parse(arguments):
     look = argparse.ArgumentDefaultsHelpFormatter
     train = commands.add_parser("train", help=what, description=what, formatter_class=look)
     add_train_options(train.add_argument)
+    add_predict(commands)
     return parser.parse_args(arguments)
 
 
@@ -173,10 +176,50 @@ def finish(options, model, history):
     print(f"Test accuracy: {100 * accuracy:.2f} %")
 
 
+def add_predict(commands):
+    add = commands.add_parser("predict", help="read the digit in each picture").add_argument
+    add("--checkpoint", required=True, help="weights of the CNN, such as cnn.pt")
+    add("files", nargs="+", metavar="FILE", help="a picture of one digit")
+
+
+def load_cnn(path):
+    """Return the CNN with the weights in the file at ``path``.
+
+    Raises:
+        OSError: when there is no such file.
+        ValueError: when it is damaged, fits another network, or holds more than weights, which
+            could be code. It is not run.
+    """
+    model, fault = CNN(), "is cut short, or is no checkpoint"
+    file = io.BytesIO(Path(path).read_bytes())
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+        fault = "holds weights of another network, not of the CNN"
+        model.load_state_dict(weights.get("model", weights))  # in a checkpoint, they have a name
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} holds more than weights, perhaps code: not loaded") from error
+    except Exception as error:  # damaged files raise nearly anything
+        raise ValueError(f"{path} {fault}") from error
+    return model
+
+
+def predict_files(options):
+    """Print file, digit and probability, a line each; what is wrong with a file goes to stderr."""
+    model, failed = load_cnn(options.checkpoint), False
+    for file in options.files:
+        try:
+            probability, digit = predict(model, to_mnist(file)[None])[0].softmax(dim=0).max(dim=0)
+            print(file, digit.item(), f"{probability:.3f}", sep="\t")
+        except (OSError, ValueError) as error:
+            print(f"{file}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+            failed = True
+    sys.exit(failed)
+
+
 def main(arguments=None):
     options = parse(arguments)
     try:
-        train(options)
+        predict_files(options) if options.command == "predict" else train(options)
     except (FloatingPointError, OSError, ValueError) as error:
         sys.exit(f"python -m mnist_helpers: {error}")
 

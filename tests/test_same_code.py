@@ -19,7 +19,7 @@ SCRIPTS = [*PACKAGE, *(ROOT / "tests").glob("*.py"), *(ROOT / "tools").glob("*.p
 TAUGHT = [path for path in PACKAGE if path.stem in ("model", "data", "training", "checkpoints")]
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 MOST_LINES = 400  # of what the notebooks import
-MOST_LINES_OF_COMMANDS = 160  # of __main__.py: the terminal's commands, which no notebook imports
+MOST_LINES_OF_COMMANDS = 165  # of __main__.py: the terminal's commands, which no notebook imports
 MOST_LINES_IN_A_FUNCTION = 20
 
 

@@ -1,0 +1,179 @@
+"""python -m mnist_helpers predict: a line a picture, a clear error for what cannot be read."""
+
+import io
+import pickle
+import re
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from mnist_helpers import CNN, load_mnist, make_loader, predict, to_mnist, train_one_epoch
+from mnist_helpers.__main__ import main
+
+DATA = Path(__file__).parents[1] / "notebooks" / "data"
+DRAWINGS = resources.files("mnist_helpers") / "drawings"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with the weights of a small training, and three test digits as pictures."""
+    folder = tmp_path_factory.mktemp("predict")
+    torch.manual_seed(0)
+    model = CNN()
+    images, labels = load_mnist(DATA, "train")
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.004)
+    loader = make_loader(images[:6000], labels[:6000])
+    train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer)
+    torch.save(model.state_dict(), folder / "cnn.pt")
+    images, labels = load_mnist(DATA, "test")
+    for image, label in zip(images[:3], labels[:3].tolist(), strict=True):
+        pixels = (127.5 * (1 - image[0])).round().byte().numpy()  # dark on light
+        Image.fromarray(pixels).resize((90, 90)).save(folder / f"a {label}.png")
+    return folder
+
+
+def run(folder, capsys, *files, checkpoint="cnn.pt"):
+    """Run the command in this process; return its status and what it wrote."""
+    arguments = ["predict", "--checkpoint", str(folder / checkpoint)]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, *[str(folder / file) for file in files]])
+    return stopped.value.code, *capsys.readouterr()
+
+
+def test_one_line_a_file_from_a_fresh_process(folder):
+    command = [sys.executable, "-m", "mnist_helpers", "predict", "--checkpoint", "cnn.pt"]
+    files = ["a 7.png", "a 2.png", "a 1.png"]
+    done = subprocess.run([*command, *files], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line.split("\t") for line in done.stdout.splitlines()]
+    assert [line[:2] for line in lines] == [["a 7.png", "7"], ["a 2.png", "2"], ["a 1.png", "1"]]
+    model = CNN()
+    model.load_state_dict(torch.load(folder / "cnn.pt", weights_only=True))
+    for file, _, probability in lines:
+        expected = predict(model, to_mnist(folder / file)[None]).softmax(dim=1).max()
+        assert re.fullmatch(r"[01]\.\d{3}", probability)
+        assert abs(float(probability) - expected) < 0.001
+
+
+def test_bad_files_do_not_stop_the_others(folder):
+    (folder / "letter.png").write_text("Not a picture, a letter.")
+    Image.new("L", (40, 40)).save(folder / "empty.png")
+    (folder / "cut.png").write_bytes((folder / "a 1.png").read_bytes()[:200])
+    files = ["letter.png", "a 7.png", "missing.png", "empty.png", ".", "cut.png", "a 2.png"]
+    command = [sys.executable, "-m", "mnist_helpers", "predict", "--checkpoint", "cnn.pt"]
+    done = subprocess.run([*command, *files], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["a 7.png", "a 2.png"]
+    complaints = done.stderr.splitlines()
+    assert [line.partition(":")[0] for line in complaints] == [
+        "letter.png",
+        "missing.png",
+        "empty.png",
+        ".",
+        "cut.png",
+    ]
+    assert complaints[1] == "missing.png: No such file or directory"
+    assert "nothing drawn" in complaints[2]
+    for number in (0, 3, 4):
+        assert "not a picture that can be read" in complaints[number]
+
+
+def test_drawings_of_the_package_are_read(folder, capsys):
+    files = sorted(Path(str(DRAWINGS)).glob("*.png"))
+    status, out, err = run(folder, capsys, *files)
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) == len(files) == 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "predict",
+        "predict a.png",
+        "predict --checkpoint cnn.pt",
+        "predict --checkpoint",
+        "predict -x",
+    ],
+)
+def test_wrong_arguments_end_with_usage_and_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments.split())
+    assert stopped.value.code == 2
+    usage, *_, error = capsys.readouterr().err.splitlines()
+    assert usage.startswith("usage: python -m mnist_helpers predict")
+    assert "error:" in error
+
+
+# Checkpoints that are refused
+
+
+class Code:
+    """What runs a command when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def saved(value, **options):
+    file = io.BytesIO()
+    torch.save(value, file, **options)
+    return file.getvalue()
+
+
+def complaint(folder, capsys, content):
+    """Return what the command says about a checkpoint with this content."""
+    (folder / "bad.pt").write_bytes(content)
+    status, out, err = run(folder, capsys, "a 7.png", checkpoint="bad.pt")
+    assert (out, err) == ("", "")  # sys.exit writes its message when the process ends
+    assert status.startswith(f"python -m mnist_helpers: {folder / 'bad.pt'} ")
+    return status
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "before 1.6"])
+def test_a_pickle_with_code_is_refused_and_not_run(folder, capsys, old):
+    code = Code(folder / "was_here")
+    contents = [saved(code, _use_new_zipfile_serialization=not old), saved(CNN())]
+    for content in [*contents, pickle.dumps(code, protocol=2)]:
+        assert "holds more than weights, perhaps code" in complaint(folder, capsys, content)
+    assert not (folder / "was_here").exists()
+
+
+@pytest.mark.parametrize("share", [0, 0.02, 0.25, 0.5, 0.9, 0.999])
+def test_a_checkpoint_cut_short(folder, capsys, share):
+    whole = (folder / "cnn.pt").read_bytes()
+    said = complaint(folder, capsys, whole[: int(share * len(whole))])
+    assert "is cut short, or is no checkpoint" in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nn.Linear(2, 2).state_dict(),
+        nn.Sequential(CNN()).state_dict(),
+        {"model": CNN().state_dict()},
+        dict.fromkeys(CNN().state_dict(), 1),
+        torch.zeros(3),
+        [1, 2],
+        7,
+    ],
+    ids=["linear", "wrapped", "nested", "numbers", "tensor", "list", "number"],
+)
+def test_a_checkpoint_of_another_network(folder, capsys, value):
+    assert "holds weights of another network" in complaint(folder, capsys, saved(value))
+
+
+def test_a_checkpoint_that_is_not_there(folder):
+    command = [sys.executable, "-m", "mnist_helpers", "predict", "--checkpoint", "none.pt", "x.png"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No such file or directory: 'none.pt'" in done.stderr
+    assert "Traceback" not in done.stderr
