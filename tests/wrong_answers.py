@@ -336,6 +336,24 @@ WRONG_ANSWERS = {
                 "light grey, if the ink is lighter",
             ),
         ],
+        [
+            (
+                "def balanced_accuracy(predictions, labels):\n"
+                "    return (predictions == labels).float().mean()",
+                "that is the accuracy",
+            ),
+            (
+                "def balanced_accuracy(predictions, labels):\n"
+                "    return (predictions[labels == 1] == 1).float().mean()",
+                "finds all zeros and no one",
+            ),
+            (
+                "def balanced_accuracy(predictions, labels):\n"
+                "    found = [(predictions[labels == k] == k).float().mean() for k in (0, 1)]\n"
+                "    return sum(found) / 2",
+                "more than two classes",
+            ),
+        ],
     ],
     "13_speed_and_scale": [
         [
