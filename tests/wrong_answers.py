@@ -268,6 +268,65 @@ WRONG_ANSWERS = {
             ("def columns_to_keep(keep):\n    return [49 * k for k in keep]", "return a tensor"),
         ],
     ],
+    "09_transfer_learning": [
+        [
+            ("trained_numbers = 512 * 7", "Each class has a bias"),
+            ("trained_numbers = 513 * 10", "that is a head for ten classes"),
+            ("trained_numbers = 11_689_512", "Nothing else moves"),
+        ],
+        [
+            (
+                "def three_groups(model, rate):\n"
+                "    parts = model.head, model.body\n"
+                "    return [{'params': part.parameters(), 'lr': rate} for part in parts]",
+                "three groups are wanted, but there are 2",
+            ),
+            (
+                "def three_groups(model, rate):\n"
+                "    layers = model.head, model.body.features[0], model.body.features[3]\n"
+                "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
+                "            for n, layer in enumerate(layers)]",
+                "the rates are",
+            ),
+            (
+                "def three_groups(model, rate):\n"
+                "    layers = model.head, model.body.features[3], model.body.features[1]\n"
+                "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
+                "            for n, layer in enumerate(layers)]",
+                "no group has body.features.0",
+            ),
+            (
+                "def three_groups(model, rate):\n"
+                "    layers = model.head, model.body.features[3], model.body.features\n"
+                "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
+                "            for n, layer in enumerate(layers)]",
+                "belongs to one group only",
+            ),
+        ],
+        [
+            (
+                "def freeze_for_good(network):\n    return network.requires_grad_(False)",
+                "these have moved: ['1.running_mean'",
+            ),
+            (
+                "def freeze_for_good(network):\n    return network.requires_grad_(False).eval()",
+                "these have moved: ['1.running_mean'",
+            ),
+            (
+                "def freeze_for_good(network):\n"
+                "    network.train = lambda mode=True: network\n"
+                "    return network.eval()",
+                "no parameter that wants a gradient",
+            ),
+            (
+                "def freeze_for_good(network):\n"
+                "    network.requires_grad_(False)\n"
+                "    network[1].momentum = 0.0\n"
+                "    return network",
+                "num_batches_tracked",
+            ),
+        ],
+    ],
     "11_strengths_and_limits": [
         [
             (
