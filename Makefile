@@ -17,7 +17,7 @@ another := Name another: make lab PYTHON=python3.13
 no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
 old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
 
-.PHONY: help lab test train notebooks test-portable seeds sweep bench fork lint
+.PHONY: help lab test train notebooks test-portable exercises wheels minutes seeds sweep bench fork lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,15 @@ notebooks: $(tools) ## Execute all notebooks again and clean them, before a comm
 test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, then one thread
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(python) -m pytest --nbval notebooks
 	OMP_NUM_THREADS=1 $(python) -m pytest --nbval notebooks
+
+exercises: $(learn) ## Write copies for a room: without the solutions, and with them
+	$(python) tools/exercises.py $(ARGS)
+
+wheels: $(learn) ## Gather all packages for an installation without a network (ARGS=--cpu)
+	$(python) tools/wheels.py $(ARGS)
+
+minutes: $(learn) ## Count the words for WORKSHOP.md (ARGS=--measure runs all notebooks too)
+	$(python) tools/workshop.py $(ARGS)
 
 seeds: $(learn) ## Measure the test accuracy of notebook 05's recipe over ten seeds
 	$(python) tools/seeds.py $(ARGS)

@@ -80,6 +80,7 @@ WRONG_ANSWERS = {
                 "pixel_mean, pixel_std = pixels_as_float.mean(), pixels_as_float.std()",
                 "divide by 255 first",
             ),
+            ("pixel_mean, pixel_std = 0.5, 0.5", "Got 0.5000 and 0.5000"),
         ],
     ],
     "04_loss_and_optimizer": [

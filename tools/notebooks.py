@@ -1,4 +1,7 @@
-"""Execute the notebooks, top to bottom, and clean what is committed: make notebooks."""
+"""Execute the notebooks, top to bottom, and clean what is committed: make notebooks.
+
+The README's table of claims is made from what they then say.
+"""
 
 import argparse
 import base64
@@ -8,9 +11,11 @@ import re
 import sys
 import sysconfig
 import time
+from collections import Counter
 from pathlib import Path
 
 import nbformat
+from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
@@ -18,6 +23,10 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "notebooks"
 PICTURE = ROOT / ".github" / "mistakes.png"  # the README shows it
+README = ROOT / "README.md"
+CLAIMS = "| Claim | Measured | Verdict |\n|---|---|---|\n"  # how a notebook's table starts
+VERDICTS = ["true", "partly", "not here"]
+BEGIN, END = "<!-- claims: make notebooks writes this -->\n", "<!-- end of claims -->\n"
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -85,6 +94,40 @@ def picture(notebook):
             return base64.b64decode(cell.outputs[0].data["image/png"])
 
 
+def claims(notebook):
+    """Return the rows [claim, measured, verdict] of the table of claims in a notebook's output."""
+    rows = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            text = output.get("data", {}).get("text/markdown", "")
+            if text.startswith(CLAIMS):
+                lines = text.removeprefix(CLAIMS).strip().splitlines()
+                rows += [[part.strip() for part in line.strip("| ").split("|")] for line in lines]
+    return rows
+
+
+def claims_table(paths):
+    """Return the README's table of the claims in these notebooks, folded."""
+    lines, verdicts = [], Counter()
+    for path in paths:
+        for claim, measured, verdict in claims(nbformat.read(path, as_version=4)):
+            notebook = f"[{path.name[:2]}](notebooks/{path.name})"
+            lines.append(f"| {claim} | {notebook} | {measured} | {verdict} |\n")
+            verdicts[verdict] += 1
+    said = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS)
+    title = f"<b>{verdicts.total()} sentences that people say, measured</b>: {said}"
+    head = "| Claim | Notebook | Measured | Verdict |\n|---|---|---|---|\n"
+    fold = f"<details><summary>{title}</summary>\n\n{head}{''.join(lines)}\n</details>\n"
+    return BEGIN + fold + END
+
+
+def with_claims(text, table):
+    """Return the README's text with its table of claims replaced by ``table``."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + table + after
+
+
 def without_machine(text):
     """Return ``text`` without the folders of the machine that ran the notebook."""
     for pattern, replacement in MACHINE:
@@ -97,11 +140,13 @@ def main():
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of them by default")
     paths = parser.parse_args().notebooks or sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
     os.environ.setdefault("MNIST_SEEDS", "10")
-    finished = {}
+    glossary, finished = PAGE.read_text(encoding="utf-8"), {}
     for path in paths:
         started = time.perf_counter()
         try:
-            finished[path] = nbformat.writes(clean(execute(path.resolve()))) + "\n"
+            notebook = clean(execute(path.resolve()))
+            link_terms(notebook, glossary)
+            finished[path] = nbformat.writes(notebook) + "\n"
         except CellExecutionError as error:
             sys.exit(f"{path.name} failed, and nothing was written:\n{error}")
         seconds, size = time.perf_counter() - started, len(finished[path].encode()) / 1000
@@ -110,6 +155,9 @@ def main():
         path.write_text(text, encoding="utf-8", newline="\n")
         if png := picture(nbformat.reads(text, as_version=4)):
             PICTURE.write_bytes(png)
+    table = claims_table(sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")))
+    text = with_claims(README.read_text(encoding="utf-8"), table)
+    README.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,140 @@
+"""The copies for a room: no solution leaks, stubs and answers run, from any folder."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from exercises import ROOT, URL, relink, solution_code, tags
+from nbclient import NotebookClient
+
+ORIGINALS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+RUN = [("student", "01_imports"), ("answers", "01_imports"), ("answers", "06_evaluation")]
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory):
+    """The two folders, at a path with a space and letters that are not ASCII."""
+    folder = tmp_path_factory.mktemp("copies") / "Übung für Łódź"
+    command = [sys.executable, ROOT / "tools" / "exercises.py", "--to", folder]
+    said = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert said.returncode == 0, said.stderr
+    return folder
+
+
+def exercises(notebook):
+    return [n for n, cell in enumerate(notebook.cells) if "exercise" in tags(cell)]
+
+
+def telling_lines(original):
+    """Return the lines of code that stand in solutions, and nowhere else in the notebook."""
+    solutions = [cell for cell in original.cells if "solution" in tags(cell)]
+    lines = {line.strip() for cell in solutions for line in solution_code(cell).splitlines()}
+    elsewhere = [c.source for c in original.cells if not {"solution", "check"} & tags(c)]
+    return {line for line in lines if line and line not in "\n".join(elsewhere)}
+
+
+def leaks(copy, original):
+    """Yield what a student copy tells about the solutions of its original."""
+    if any("solution" in tags(cell) or "Solution" in cell.source for cell in copy.cells):
+        yield "a solution cell"
+    if any(cell.get("outputs") or cell.get("execution_count") for cell in copy.cells):
+        yield "an output"
+    text = "\n".join(cell.source for cell in copy.cells)
+    yield from (line for line in telling_lines(original) if line in text)
+    for cell in original.cells:
+        if "check" in tags(cell):
+            said = re.findall(r'"(Correct: [^"]*)"', cell.source)
+            assert said, f"a check without 'Correct: …': {cell.source}"
+            yield from (line for line in said if line in text)
+
+
+@pytest.mark.parametrize("path", ORIGINALS, ids=lambda path: path.stem)
+def test_no_solution_leaks_and_nothing_else_is_lost(copies, path):
+    original = nbformat.read(path, as_version=4)
+    student = nbformat.read(copies / "student" / path.name, as_version=4)
+    nbformat.validate(student)
+    assert not list(leaks(student, original))
+    kept = [cell for cell in original.cells if "solution" not in tags(cell)]
+    assert [cell.id for cell in student.cells] == [cell.id for cell in kept]
+    for before, after in zip(kept, student.cells, strict=True):
+        if "check" in tags(before):
+            check = copies / "student" / after.source.removeprefix("%run -i ")
+            assert check.read_text(encoding="utf-8") == before.source + "\n"
+            ast.parse(before.source)  # %run takes Python, without the notebook's magic
+        elif before.cell_type == "code":
+            assert after.source == before.source
+
+
+@pytest.mark.parametrize("path", ORIGINALS, ids=lambda path: path.stem)
+def test_answers_stand_in_the_cells_of_the_exercises(copies, path):
+    original = nbformat.read(path, as_version=4)
+    answers = nbformat.read(copies / "answers" / path.name, as_version=4)
+    nbformat.validate(answers)
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in answers.cells)
+    for number in exercises(original):
+        assert answers.cells[number].source == solution_code(original.cells[number + 2])
+        assert "```python" not in answers.cells[number + 2].source
+
+
+def test_a_leak_is_noticed():
+    original = nbformat.read(ROOT / "notebooks" / "01_imports.ipynb", as_version=4)
+    assert {"a solution cell", "an output", "Correct: pictures, channels, height, width."} <= set(
+        leaks(original, original)
+    )
+    assert "shape = (32, 3, 224, 224)" in set(leaks(original, original))
+
+
+@pytest.mark.parametrize("kind", ["student", "answers"])
+def test_links_lead_to_what_lies_beside_or_to_the_web(copies, kind):
+    folder = copies / kind
+    texts = {page.name: page.read_text(encoding="utf-8") for page in folder.glob("*.md")}
+    for path in folder.glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts[path.name] = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+    for name, text in texts.items():
+        text = re.sub(r"`[^`]*`|^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r'(?:\]\(|\b(?:href|src)=")([^)\s"#]+)', text):
+            assert target.startswith("https://") or (folder / target).exists(), (name, target)
+            assert "colab.research" not in target, name
+
+
+def test_a_page_that_is_not_copied_is_linked_to_on_the_web():
+    copied = {Path("notebooks/01_imports.ipynb"): "01_imports.ipynb"}
+    text = "[a](01_imports.ipynb#x) [b](../README.md#start) [c](#here) [d](https://x.org) `v[0](x)`"
+    shown = relink(text, ROOT / "notebooks", copied)
+    assert shown == text.replace("../README.md", f"{URL}/blob/main/README.md")
+
+
+@pytest.mark.parametrize(("kind", "stem"), RUN)
+def test_copies_run_from_their_own_folder(copies, kind, stem, monkeypatch):
+    """From end to end without what is slow; helper package and data are those beside it."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    notebook = nbformat.read(copies / kind / f"{stem}.ipynb", as_version=4)
+    notebook.cells = [cell for cell in notebook.cells if "slow" not in tags(cell)]
+    where = nbformat.v4.new_code_cell("print(mnist_helpers.__file__)")
+    notebook.cells.append(where)
+    place = {"metadata": {"path": str(copies / kind)}}
+    NotebookClient(notebook, kernel_name="python3", timeout=120, resources=place).execute()
+    helpers = Path(notebook.cells[-1].outputs[0].text.strip())
+    assert helpers.is_relative_to(copies / kind)
+    said = [
+        "".join(output.get("text", "") for output in cell.outputs)
+        for cell in notebook.cells
+        if "check" in tags(cell)
+    ]
+    start = {"student": "Not yet: ", "answers": "Correct: "}[kind]
+    assert said and all(re.fullmatch(rf"{start}.+\n", line) for line in said), said
+
+
+def test_a_second_run_writes_the_same_and_loses_nothing(copies):
+    mine = copies / "student" / "my notes.txt"
+    mine.write_text("mine", encoding="utf-8")
+    before = {p: p.read_bytes() for p in copies.rglob("*.ipynb")}
+    command = [sys.executable, ROOT / "tools" / "exercises.py", "--to", copies]
+    subprocess.run(command, check=True, capture_output=True)
+    assert {p: p.read_bytes() for p in copies.rglob("*.ipynb")} == before
+    assert mine.exists()

@@ -1,0 +1,155 @@
+"""Write copies of the notebooks for a room, without solutions and with: make exercises.
+
+Each of the two folders stands alone: data, helper package and pages lie beside the notebooks, so
+that it can be handed out on a stick. Nothing is linked, since Windows asks for rights to do so.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import nbformat
+
+ROOT = Path(__file__).parents[1]
+URL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
+    "Repository"
+]
+PAGES = ["GLOSSARY.md", "TROUBLESHOOTING.md", "LICENSE"]
+START = {
+    "student": """\
+The MNIST notebooks, without the solutions of the exercises.
+
+Install what they need (Python 3.11 or newer), then open the first one:
+
+    python -m pip install -r requirements.txt
+    python -m jupyterlab 00_start_here.ipynb
+
+On Windows, write py in place of python. A check has to know the answer: it lies in the folder
+checks, out of sight. Whoever looks there first has missed the exercise.
+""",
+    "answers": """\
+The MNIST notebooks for the teacher: each exercise is solved, and its check says 'Correct:'.
+
+    python -m pip install -r requirements.txt
+    python -m jupyterlab 00_start_here.ipynb
+""",
+}
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def solution_code(cell):
+    """Return the Python block of a solution cell."""
+    return re.search(r"^```python\n(.*?)\n?^```$", cell.source, re.MULTILINE | re.DOTALL)[1]
+
+
+def solution_words(cell):
+    """Return what a solution cell says around its code, no longer folded."""
+    text = re.sub(r"^```python\n.*?^```$", "", cell.source, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"</?details>|<summary>.*?</summary>", "", text)
+    return "**Solution.** " + text.strip()
+
+
+def clear(notebook):
+    """Drop outputs and counts, and the badge, which would open the notebook of the repository."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    badge = r"^\[!\[Open in Colab\].*\n\n?"
+    notebook.cells[0].source = re.sub(badge, "", notebook.cells[0].source, flags=re.MULTILINE)
+
+
+def for_students(notebook, name):
+    """Take the solutions out, and the checks into files; return {path of a file: its text}."""
+    checks = {}
+    for cell in notebook.cells:
+        if "check" in tags(cell):
+            path = f"checks/{name[:2]}_{len(checks) + 1}.py"
+            checks[path], cell.source = cell.source + "\n", f"%run -i {path}"
+    notebook.cells = [cell for cell in notebook.cells if "solution" not in tags(cell)]
+    return checks
+
+
+def with_answers(notebook):
+    """Put each solution into the cell of its exercise."""
+    cells = notebook.cells
+    for exercise, solution in zip(cells, cells[2:], strict=False):
+        if "exercise" in tags(exercise):
+            exercise.source = solution_code(solution)
+            solution.source = solution_words(solution)
+
+
+def relink(text, folder, copied):
+    """Return Markdown with its links to files changed to where these are for somebody who got it.
+
+    Args:
+        folder: where the page or notebook is in the repository.
+        copied: {path in the repository: path in the copy}. Whatever else is there is linked to
+            where it is published.
+    """
+
+    def changed(match):
+        before, target, part = match.groups()
+        path = Path(os.path.normpath(folder / target))
+        if not target or re.match(r"[a-z]+:", target) or not path.exists():
+            return match[0]
+        place = path.relative_to(ROOT)
+        return before + copied.get(place, f"{URL}/blob/main/{place.as_posix()}") + part
+
+    return re.sub(r'(\]\(|\b(?:href|src)=")([^)\s"#]*)((?:#[^)\s"]*)?)', changed, text)
+
+
+def copy_what_notebooks_read(folder):
+    """Copy data (packed), helper package and lists of packages into ``folder``."""
+    unpacked = shutil.ignore_patterns("*-ubyte", "*-ubyte.[0-9]*", "__pycache__")
+    for source in (ROOT / "notebooks" / "data", ROOT / "mnist_helpers"):
+        shutil.copytree(source, folder / source.name, ignore=unpacked, dirs_exist_ok=True)
+    packages = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("-e .\n", "")
+    (folder / "requirements.txt").write_text(packages, encoding="utf-8", newline="\n")
+
+
+def write_copies(folder, kind):
+    """Write one kind of copies, 'student' or 'answers', into ``folder``; return the notebooks."""
+    copy_what_notebooks_read(folder)
+    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    pages = [ROOT / page for page in PAGES if (ROOT / page).exists()]
+    copied = {path.relative_to(ROOT): path.name for path in [*paths, *pages]}
+    notice = Path("notebooks/data/MNIST/NOTICE.md")
+    copied[notice] = notice.relative_to("notebooks").as_posix()
+    texts = {"README.txt": START[kind]}
+    for page in pages:
+        texts[page.name] = relink(page.read_text(encoding="utf-8"), ROOT, copied)
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        clear(notebook)
+        if kind == "student":
+            texts |= for_students(notebook, path.name)
+        else:
+            with_answers(notebook)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = relink(cell.source, path.parent, copied)
+        texts[path.name] = nbformat.writes(notebook) + "\n"
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    return [folder / path.name for path in paths]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", type=Path, default=ROOT / "output" / "exercises", metavar="FOLDER")
+    folder = parser.parse_args().to
+    for kind in START:
+        notebooks = write_copies(folder / kind, kind)
+        print(f"{len(notebooks)} notebooks in {folder / kind}")
+    print("They are written anew each time: hand them out, and work in a copy.")
+
+
+if __name__ == "__main__":
+    main()
