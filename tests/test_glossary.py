@@ -11,8 +11,10 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PAGES = sorted(ROOT.glob("*.md"))
 # A word in italics or bold after these is being introduced, unless it is only stressed.
 INTRODUCED = re.compile(r"(?:called|[Aa]n?|[Tt]his is the|is the) (\*\*?)([a-z][\w -]+)\1")
-STRESSED = {"convolutional", "new", "shuffled", "small"}
-OF_OUR_OWN = {"claim", "verdict", "shape", "type", "block"}  # explained where they stand
+STRESSED = {"convolutional", "new", "shuffled", "small", "whole training"}
+# Explained where they stand.
+OF_OUR_OWN = {"claim", "verdict", "shape", "type", "block", "extras", "peak", "ring", "scale"}
+OF_OUR_OWN |= {"signature", "tower", "bell cote"}
 
 
 def markdown(path):
