@@ -46,7 +46,8 @@ def unpack(packed, unpacked):
         unfinished.write_bytes(gzip.decompress(packed.read_bytes()))
         unfinished.replace(unpacked)
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
+        if unfinished.exists():  # on a read-only disk, unlink would fail even without a file
+            unfinished.unlink()
         raise OSError(
             f"cannot write {unpacked} ({error.strerror}): copy the folder of the data to a place "
             "that you may write to, and give load_mnist its path"
