@@ -56,7 +56,7 @@ seeds: $(learn) ## Measure the test accuracy of notebook 05's recipe over ten se
 sweep: $(learn) ## Train the grid of settings that notebook 08 draws
 	$(python) tools/sweep.py $(ARGS)
 
-bench: $(learn) ## Compare a plain training script with the notebooks' way
+bench: $(learn) ## Compare the plain lesson, notebook 13 and the recipes of two other projects
 	$(python) tools/bench.py $(ARGS)
 
 fork: $(learn) ## Put another repository's address everywhere: make fork URL=https://github.com/you/repo
