@@ -154,18 +154,25 @@ def test_a_checkpoint_cut_short(folder, capsys, share):
     assert "is cut short, or is no checkpoint" in said
 
 
+def test_a_checkpoint_of_a_training_will_do(folder, capsys):
+    """`train` writes cnn.pt, and checkpoint.pt, where the weights have a name."""
+    weights = torch.load(folder / "cnn.pt", weights_only=True)
+    torch.save({"model": weights, "epoch": 3}, folder / "checkpoint.pt")
+    expected = run(folder, capsys, "a 7.png")
+    assert run(folder, capsys, "a 7.png", checkpoint="checkpoint.pt") == expected
+
+
 @pytest.mark.parametrize(
     "value",
     [
         nn.Linear(2, 2).state_dict(),
         nn.Sequential(CNN()).state_dict(),
-        {"model": CNN().state_dict()},
         dict.fromkeys(CNN().state_dict(), 1),
         torch.zeros(3),
         [1, 2],
         7,
     ],
-    ids=["linear", "wrapped", "nested", "numbers", "tensor", "list", "number"],
+    ids=["linear", "wrapped", "numbers", "tensor", "list", "number"],
 )
 def test_a_checkpoint_of_another_network(folder, capsys, value):
     assert "holds weights of another network" in complaint(folder, capsys, saved(value))
