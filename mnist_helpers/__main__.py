@@ -154,11 +154,11 @@ def fit_fast(options, loader, parts, history, after_epoch):
     low = options.precision == "bf16"
     low = low or (options.precision == "auto" and bf16_is_fast(options.device))
     validation_loader = make_loader(*load_mnist(options.data, "validation"), batch_size=1000)
-    recipe = [worker, loader, validation_loader, nn.CrossEntropyLoss(), parts["optimizer"]]
-    recipe += [options.epochs, parts["scheduler"], None, after_epoch, history]
+    recipe = worker, loader, validation_loader, nn.CrossEntropyLoss(), parts["optimizer"]
+    more = {"scheduler": parts["scheduler"], "after_epoch": after_epoch, "history": history}
     # No cache: it would keep the weights of the first step, in 16 bits, for the whole training.
     with torch.autocast(options.device.type, torch.bfloat16, low, cache_enabled=False):
-        return fit(*recipe)
+        return fit(*recipe, options.epochs, **more)
 
 
 def finish(options, model, history):

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from workshop import words
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
@@ -61,12 +62,6 @@ def prose(cell):
     """Return the source of a Markdown cell without its code."""
     without_blocks = re.sub(r"^```.*?^```", "", cell.source, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"`[^`\n]*`", "`code`", without_blocks)
-
-
-def words(cell):
-    """Return the words that a reader sees in a Markdown cell: no code blocks, addresses, tags."""
-    text = re.sub(r"\]\([^)]*\)|<[^>]*>", " ", prose(cell))
-    return [word for word in text.split() if re.search(r"\w", word)]
 
 
 def images(cell):
@@ -231,7 +226,7 @@ def number_of_cells_is_right(notebook, path):
 
 
 def prose_is_in_proportion(notebook, path):
-    count = sum(len(words(cell)) for cell in markdown_cells(notebook))
+    count = sum(len(words(cell.source)) for cell in markdown_cells(notebook))
     average = count / len(code_cells(notebook))
     if not 40 <= average <= 100:
         yield f"{average:.0f} words of prose a code cell, but must be 40 to 100"

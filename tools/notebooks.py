@@ -118,14 +118,18 @@ def claims_table(paths):
     title = f"<b>{verdicts.total()} sentences that people say, measured</b>: {said}"
     head = "| Claim | Notebook | Measured | Verdict |\n|---|---|---|---|\n"
     fold = f"<details><summary>{title}</summary>\n\n{head}{''.join(lines)}\n</details>\n"
-    return BEGIN + fold + END
+    return fold
+
+
+def replaced(text, begin, new, end):
+    """Return ``text`` with what stands between two lines replaced by ``new``."""
+    before, _, rest = text.partition(begin)
+    return before + begin + new + end + rest.partition(end)[2]
 
 
 def with_claims(text, table):
     """Return the README's text with its table of claims replaced by ``table``."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + table + after
+    return replaced(text, BEGIN, table, END)
 
 
 def without_machine(text):

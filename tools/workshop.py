@@ -18,6 +18,8 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 
+from notebooks import replaced
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "WORKSHOP.md"
 ENVIRONMENTS = ROOT / "ENVIRONMENTS.md"
@@ -170,12 +172,6 @@ def with_memory(text, notebooks):
     return replaced(text, MEMORY, head + "".join(rows), MEMORY_END)
 
 
-def replaced(text, begin, new, end):
-    """Return ``text`` with what stands between two lines replaced by ``new``."""
-    before, _, rest = text.partition(begin)
-    return before + begin + new + end + rest.partition(end)[2]
-
-
 def write(notebooks):
     """Write the tables of both pages."""
     for page, change in ((PAGE, with_minutes), (ENVIRONMENTS, with_memory)):
@@ -185,7 +181,7 @@ def write(notebooks):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--measure", action="store_true", help="run the notebooks: ten minutes")
+    parser.add_argument("--measure", action="store_true", help="run the notebooks: half an hour")
     parser.add_argument("notebooks", nargs="*", type=Path, help="to measure; all by default")
     arguments = parser.parse_args()
     os.environ.setdefault("MNIST_SEEDS", "5")
