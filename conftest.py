@@ -28,7 +28,7 @@ def pytest_sessionstart(session):
     # Once, before xdist starts its workers, so that they do not all unpack at the same time.
     if hasattr(session.config, "workerinput"):
         return
-    from mnist_helpers.data import mend_files
+    from mnist_helpers.files import mend_files
 
     faults = mend_files(ROOT / "notebooks" / "data")
     if faults:

@@ -16,8 +16,8 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler, Tenso
 
 from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader, predict, to_mnist
 from mnist_helpers.checkpoints import load_checkpoint, save_checkpoint
+from mnist_helpers.fast import bf16_is_fast, make_fast
 from mnist_helpers.plots import plot_history
-from mnist_helpers.training import bf16_is_fast, make_fast
 
 
 def default_data_folder():
@@ -155,10 +155,11 @@ def fit_fast(options, loader, parts, history, after_epoch):
     low = low or (options.precision == "auto" and bf16_is_fast(options.device))
     validation_loader = make_loader(*load_mnist(options.data, "validation"), batch_size=1000)
     recipe = worker, loader, validation_loader, nn.CrossEntropyLoss(), parts["optimizer"]
+    epochs = options.epochs - (len(history["validation_step"]) if history else 0)
     more = {"scheduler": parts["scheduler"], "after_epoch": after_epoch, "history": history}
     # No cache: it would keep the weights of the first step, in 16 bits, for the whole training.
     with torch.autocast(options.device.type, torch.bfloat16, low, cache_enabled=False):
-        return fit(*recipe, options.epochs, **more)
+        return fit(*recipe, epochs, **more)
 
 
 def finish(options, model, history):

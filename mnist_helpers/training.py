@@ -1,22 +1,25 @@
-"""The training loop (notebook 05), ``predict`` (06) and the fast recipe (13)."""
+"""The training loop (notebook 05), ``predict`` and ``accuracy_of`` (06)."""
 
 import copy
-import time
+import math
 import warnings
 
 import torch
-from torch.optim.lr_scheduler import OneCycleLR
-
-from mnist_helpers.model import FastCNN
+from torch.nn.utils import get_total_norm
 
 # What ``fit`` records: the loss of each step, and three numbers for each epoch.
 HISTORY = ("train_loss", "validation_step", "validation_loss", "validation_accuracy")
 
 
 def check_finite(loss, model):
-    """Raise ``FloatingPointError`` when the loss or a gradient is NaN or infinite."""
+    """Raise ``FloatingPointError`` when the loss or a gradient is NaN or infinite.
+
+    The largest of all absolute values is not finite when one of them is not: one number to wait
+    for on a GPU, in place of one for each tensor.
+    """
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    if not all(torch.isfinite(tensor).all() for tensor in [loss, *gradients]):
+    largest = get_total_norm([loss.detach(), *gradients], norm_type=math.inf)
+    if not largest.isfinite():
         raise FloatingPointError(f"the loss ({loss.item():.4g}) or a gradient is not finite")
 
 
@@ -72,6 +75,7 @@ def fit(
     criterion,
     optimizer,
     epochs,
+    *,
     scheduler=None,
     after_step=None,
     after_epoch=None,
@@ -80,11 +84,12 @@ def fit(
     """Train for ``epochs`` epochs, and evaluate on ``validation_loader`` after each.
 
     Args:
+        epochs: how many to train now, also when there is a ``history``.
         scheduler: if given, ``scheduler.step()`` follows every optimiser step.
         after_step: if given, ``after_step(history)`` follows every step.
         after_epoch: if given, ``after_epoch(epoch, history)`` follows every evaluation; epochs
             count from 1. Training ends early when it returns something true.
-        history: what an earlier call returned, to go on until there are ``epochs`` in all.
+        history: what an earlier call returned. It is continued, and epochs count on from it.
 
     Returns:
         dict[str, list]: 'train_loss' has one value a step (the mean over the batch);
@@ -95,7 +100,9 @@ def fit(
     Raises:
         FloatingPointError: as ``train_one_epoch`` does, naming the epoch too.
     """
-    history = history or {name: [] for name in HISTORY}
+    if history is None:
+        history = {name: [] for name in HISTORY}
+    finished = len(history["validation_step"])
 
     def record(loss):
         history["train_loss"].append(loss)
@@ -103,7 +110,7 @@ def fit(
             after_step(history)
 
     try:
-        for epoch in range(len(history["validation_step"]) + 1, epochs + 1):
+        for epoch in range(finished + 1, finished + epochs + 1):
             train_one_epoch(model, train_loader, criterion, optimizer, scheduler, record)
             loss, accuracy = evaluate(model, validation_loader, criterion)
             history["validation_step"].append(len(history["train_loss"]))
@@ -126,27 +133,6 @@ def predict(model, images, batch_size=1000):
     return torch.cat([model(batch.to(device)).cpu() for batch in images.split(batch_size)])
 
 
-def make_fast(steps, lr=0.01, device="cpu"):
-    """Return the model, the optimizer and the scheduler of the fast recipe.
-
-    Args:
-        steps: of the whole training. The learning rate rises to ``lr`` in the first fifth of
-            them, then falls to a hundredth of that, both along a straight line.
-    """
-    model = FastCNN().to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.7, 0.9), fused=True)
-    shape = {"pct_start": 0.2, "anneal_strategy": "linear", "final_div_factor": 4}
-    shape |= {"total_steps": max(steps, 10), "cycle_momentum": False}  # a cycle needs some steps
-    return model, optimizer, OneCycleLR(optimizer, lr, **shape)
-
-
-def bf16_is_fast(device):
-    """Tell whether this device multiplies clearly faster in bfloat16, by timing one product."""
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(1024, 1024, dtype=dtype, device=device)
-        (matrix @ matrix)[0, 0].item()  # the first product sets things up
-        started = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()  # .item() waits for a GPU
-        seconds.append(time.perf_counter() - started)
-    return 1.5 * seconds[1] < seconds[0]
+def accuracy_of(model, images, labels):
+    """Return the share of images, 0 to 1, whose largest logit is that of their label."""
+    return (predict(model, images).argmax(dim=1) == labels).float().mean().item()

@@ -96,7 +96,7 @@ def test_nan_in_a_later_epoch_brings_back_the_start_of_that_epoch(batches):
 def test_an_infinite_gradient_stops_too(batches):
     model = CNN()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    model.classifier.weight.register_hook(lambda gradient: gradient * torch.inf)
+    model.fc.weight.register_hook(lambda gradient: gradient * torch.inf)
     with pytest.raises(FloatingPointError, match=r"epoch 1, step 1: .*gradient is not finite"):
         fit(model, batches, batches, nn.CrossEntropyLoss(), optimizer, epochs=1)
     assert all(torch.isfinite(weights).all() for weights in model.state_dict().values())

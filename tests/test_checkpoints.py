@@ -15,7 +15,7 @@ from torch import nn
 
 from mnist_helpers import CNN, load_checkpoint, load_mnist, save_checkpoint
 from mnist_helpers.__main__ import load_share, main, parse
-from mnist_helpers.training import make_fast
+from mnist_helpers.fast import make_fast
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 HISTORY = {"train_loss": [1.0], "validation_step": [1]}
@@ -65,7 +65,7 @@ def test_each_part_matters(saved, left_out):
     load_checkpoint(path, **{name: part for name, part in resumed.items() if name != left_out})
     for _ in range(2):
         take_step(**resumed)
-    assert not torch.equal(resumed["model"].classifier.bias, undisturbed["model"].classifier.bias)
+    assert not torch.equal(resumed["model"].fc.bias, undisturbed["model"].fc.bias)
 
 
 def test_a_killed_write_leaves_the_old_file(saved, monkeypatch):

@@ -78,7 +78,7 @@ def test_occlusion(taught, model, size):
 def test_grad_cam(taught, model):
     seen = 0
     for image, digit in examples():
-        explainer = LayerGradCam(model, model.features[4])
+        explainer = LayerGradCam(model, model.relu2)
         captums = explainer.attribute(image, target=digit, relu_attributions=True).detach()
         assert_same(taught["grad_cam"](model, image, digit), captums[0, 0])
         seen = max(seen, captums.max().item())

@@ -14,9 +14,17 @@ from torch import nn
 from torchvision.datasets import MNIST
 from torchvision.transforms import v2
 
-from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader, predict, train_one_epoch
-from mnist_helpers.model import FastCNN
-from mnist_helpers.training import bf16_is_fast, make_fast
+from mnist_helpers import (
+    CNN,
+    activations,
+    evaluate,
+    fit,
+    load_mnist,
+    make_loader,
+    predict,
+    train_one_epoch,
+)
+from mnist_helpers.fast import FastCNN, bf16_is_fast, make_fast
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 
@@ -54,7 +62,7 @@ def test_cnn_has_its_shapes_and_parameters():
     assert sum(parameter.numel() for parameter in model.parameters()) == 20_490
     for count in (0, 1, 5):
         images = torch.zeros(count, 1, 28, 28)
-        assert model.features(images).shape == (count, 32, 7, 7)
+        assert activations(model, images)["pool2"].shape == (count, 32, 7, 7)
         assert model(images).shape == (count, 10)
         assert predict(model, images).shape == (count, 10)
 
@@ -135,7 +143,7 @@ def test_the_same_seed_gives_the_same_bits(small_data):
     for name, weights in one.state_dict().items():
         assert torch.equal(weights, two.state_dict()[name]), name
     other, _ = train_small(small_data, seed=4)
-    assert not torch.equal(other.classifier.weight, one.classifier.weight)
+    assert not torch.equal(other.fc.weight, one.fc.weight)
 
 
 def test_one_batch_can_be_learned_by_heart(small_data):
@@ -224,9 +232,9 @@ def test_fast_cnn_is_the_cnn(small_data):
         nn.functional.cross_entropy(network(images), labels).backward()
     assert torch.allclose(fast(images), model(images), atol=1e-5)
     for (name, one), other in zip(fast.named_parameters(), model.parameters(), strict=True):
-        learned = other.grad.where(one != 0, 0.0) if name == "classifier.weight" else other.grad
+        learned = other.grad.where(one != 0, 0.0) if name == "fc.weight" else other.grad
         assert torch.allclose(one.grad, learned, atol=1e-5), name
-    assert (fast.classifier.weight == 0).sum() == 10 * 32 * 24
+    assert (fast.fc.weight == 0).sum() == 10 * 32 * 24
 
 
 def test_the_fast_recipe_leaves_the_border_at_zero(small_data):
@@ -235,7 +243,7 @@ def test_the_fast_recipe_leaves_the_border_at_zero(small_data):
     loader = make_loader(*small_data)
     for _ in range(2):
         train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer, scheduler)
-    assert (model.classifier.weight == 0).sum() == 10 * 32 * 24
+    assert (model.fc.weight == 0).sum() == 10 * 32 * 24
     assert scheduler.get_last_lr()[0] == pytest.approx(0.01 / 25 / 4)
 
 

@@ -284,21 +284,21 @@ WRONG_ANSWERS = {
             ),
             (
                 "def three_groups(model, rate):\n"
-                "    layers = model.head, model.body.features[0], model.body.features[3]\n"
+                "    layers = model.head, model.body.conv1, model.body.conv2\n"
                 "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
                 "            for n, layer in enumerate(layers)]",
                 "the rates are",
             ),
             (
                 "def three_groups(model, rate):\n"
-                "    layers = model.head, model.body.features[3], model.body.features[1]\n"
+                "    layers = model.head, model.body.conv2, model.body.relu1\n"
                 "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
                 "            for n, layer in enumerate(layers)]",
-                "no group has body.features.0",
+                "no group has body.conv1",
             ),
             (
                 "def three_groups(model, rate):\n"
-                "    layers = model.head, model.body.features[3], model.body.features\n"
+                "    layers = model.head, model.body.conv2, model.body\n"
                 "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
                 "            for n, layer in enumerate(layers)]",
                 "belongs to one group only",

@@ -20,7 +20,7 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import v2
 
 from mnist_helpers import CNN, load_mnist, make_loader, predict, train_one_epoch
-from mnist_helpers.training import bf16_is_fast, make_fast
+from mnist_helpers.fast import bf16_is_fast, make_fast
 
 TO_FLOAT = v2.ToDtype(torch.float32, scale=True)
 HALF = v2.Normalize((0.5,), (0.5,))
