@@ -47,7 +47,7 @@ exercises: $(learn) ## Write copies for a room: without the solutions, and with 
 wheels: $(learn) ## Gather all packages for an installation without a network (ARGS=--cpu)
 	$(python) tools/wheels.py $(ARGS)
 
-minutes: $(learn) ## Count the words for WORKSHOP.md (ARGS=--measure runs all notebooks too)
+minutes: $(learn) ## Count the words for docs/workshop.md (ARGS=--measure runs all notebooks too)
 	$(python) tools/workshop.py $(ARGS)
 
 seeds: $(learn) ## Measure the test accuracy of notebook 05's recipe over ten seeds

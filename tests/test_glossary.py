@@ -24,7 +24,7 @@ def markdown(path):
 
 
 def targets(text):
-    return re.findall(r"\]\((?:\.\./)?GLOSSARY\.md#([^)]*)\)", text)
+    return re.findall(r"\]\((?:\.\./docs/)?glossary\.md#([^)]*)\)", text)
 
 
 def without_entry(sources, text):
@@ -60,7 +60,7 @@ def test_every_entry_is_linked_and_says_where_it_is_taught():
     linked = {target for source in sources for target in targets(source)}
     for term, body in entries(TEXT).items():
         assert anchor(term) in linked, f"no notebook uses {term!r}"
-        taught = re.search(r" Taught in \[(\d\d)\]\(notebooks/(\1_\w+\.ipynb)\)\.$", body)
+        taught = re.search(r" Taught in \[(\d\d)\]\((?:\.\./)?notebooks/(\1_\w+\.ipynb)\)\.$", body)
         assert taught, term
         said = " ".join(markdown(ROOT / "notebooks" / taught[2])).replace("_", " ")
         forms = [form for form, target in patterns(TEXT) if target == anchor(term)]
@@ -85,9 +85,9 @@ A layer. *Also*: batch normalisation. Taught in [08](notebooks/08_best_practices
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("Two *batches*.", "Two *[batches](../GLOSSARY.md#batch)*."),
-        ("a batch, a batch", "a [batch](../GLOSSARY.md#batch), a batch"),
-        ("batch normalisation", "[batch normalisation](../GLOSSARY.md#batch-norm)"),
+        ("Two *batches*.", "Two *[batches](../docs/glossary.md#batch)*."),
+        ("a batch, a batch", "a [batch](../docs/glossary.md#batch), a batch"),
+        ("batch normalisation", "[batch normalisation](../docs/glossary.md#batch-norm)"),
         ("# batch\n`batch` [batch](x) rebatch", None),
         ("| batch |\n```python\nbatch\n```\n<summary>batch</summary>", None),
     ],
@@ -97,11 +97,11 @@ def test_a_first_use_is_linked_and_nothing_else(source, expected):
 
 
 def test_linking_twice_changes_nothing_and_an_old_link_is_moved():
-    cells = ["# Title, batch", "A batch.", "The [batch](../GLOSSARY.md#batch)."]
+    cells = ["# Title, batch", "A batch.", "The [batch](../docs/glossary.md#batch)."]
     notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_markdown_cell, cells)))
     assert link_terms(notebook, GLOSSARY) == {"batch"}
     first = [cell.source for cell in notebook.cells]
-    assert first == ["# Title, batch", "A [batch](../GLOSSARY.md#batch).", "The batch."]
+    assert first == ["# Title, batch", "A [batch](../docs/glossary.md#batch).", "The batch."]
     link_terms(notebook, GLOSSARY)
     assert [cell.source for cell in notebook.cells] == first
 

@@ -15,7 +15,7 @@ from torchvision.datasets import MNIST
 from mnist_helpers import load_mnist
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "TROUBLESHOOTING.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 HEADINGS = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
 CELLS = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4).cells
 
@@ -51,7 +51,7 @@ def test_every_section_is_in_the_table():
 
 def test_notebook_00_names_sections_of_the_page(start):
     assert set(start["SECTIONS"].values()) <= set(HEADINGS)
-    assert any("](../TROUBLESHOOTING.md)" in cell.source for cell in CELLS)
+    assert any("](../docs/troubleshooting.md)" in cell.source for cell in CELLS)
 
 
 def refused_download(folder):

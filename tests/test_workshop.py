@@ -1,4 +1,4 @@
-"""WORKSHOP.md keeps to the notebooks: minutes, schedules, and the sections that it names."""
+"""docs/workshop.md keeps to the notebooks: minutes, schedules, and the sections that it names."""
 
 import re
 
@@ -56,7 +56,7 @@ def test_a_row_has_the_time_that_its_sections_need(title):
     rows = [row for row in schedule(title) if row[2]]
     assert len(rows) >= 8
     for start, minutes, notebook, sections, late in rows:
-        number, name = re.fullmatch(r"\[(\d\d)\]\(notebooks/(.*)\)", notebook).groups()
+        number, name = re.fullmatch(r"\[(\d\d)\]\(\.\./notebooks/(.*)\)", notebook).groups()
         assert (ROOT / "notebooks" / name).exists()
         names = sections.split("; ")
         assert needed(number, names) <= int(minutes), (start, number, needed(number, names))
@@ -103,7 +103,7 @@ def test_every_notebook_has_its_four_lines():
             path = NOTEBOOKS[number].path
             cure = entry.partition("**Cure**")[2]
             named = re.findall(r"\*([^*]+)\*", cure)
-            assert f"[{number}](notebooks/{path.name})" in cure
+            assert f"[{number}](../notebooks/{path.name})" in cure
             assert named and set(named) <= headings(path), f"{number}: {set(named)}"
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 URL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
     "Repository"
 ]
-PAGES = ["GLOSSARY.md", "TROUBLESHOOTING.md", "LICENSE"]
+PAGES = ["docs/glossary.md", "docs/troubleshooting.md", "LICENSE"]
 START = {
     "student": """\
 The MNIST notebooks, without the solutions of the exercises.
@@ -123,7 +123,7 @@ def write_copies(folder, kind):
     copied[notice] = notice.relative_to("notebooks").as_posix()
     texts = {"README.txt": START[kind]}
     for page in pages:
-        texts[page.name] = relink(page.read_text(encoding="utf-8"), ROOT, copied)
+        texts[page.name] = relink(page.read_text(encoding="utf-8"), page.parent, copied)
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         clear(notebook)

@@ -1,4 +1,4 @@
-"""Link each notebook to GLOSSARY.md where it uses a term for the first time.
+"""Link each notebook to docs/glossary.md where it uses a term for the first time.
 
 `make notebooks` does it; python tools/glossary.py does nothing else. Only Markdown is changed.
 """
@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "GLOSSARY.md"
-LINK = re.compile(r"\[([^\]]*)\]\(\.\./GLOSSARY\.md#[^)]*\)")
+PAGE = ROOT / "docs" / "glossary.md"
+LINK = re.compile(r"\[([^\]]*)\]\(\.\./docs/glossary\.md#[^)]*\)")
 # Where a term is not linked: code, headings, tables, links and their texts, tags, folds' titles.
 SKIP = re.compile(
     r"^```.*?^```|^#.*?$|^\|.*?$|<summary>.*?</summary>|<[^>]*>|`[^`\n]*`|!?\[[^\]]*\]\([^)]*\)",
@@ -54,7 +54,9 @@ def link(source, terms, linked):
                     found[target] = (start, end)
     for target, (start, end) in sorted(found.items(), key=lambda item: item[1], reverse=True):
         linked.add(target)
-        source = f"{source[:start]}[{source[start:end]}](../GLOSSARY.md#{target}){source[end:]}"
+        source = (
+            f"{source[:start]}[{source[start:end]}](../docs/glossary.md#{target}){source[end:]}"
+        )
     return source
 
 

@@ -1,9 +1,10 @@
-"""Count what the notebooks ask of a room, and write the minutes into WORKSHOP.md: make minutes.
+"""Count what the notebooks ask of a room, for docs/workshop.md: make minutes.
 
 The minutes of a section are its words at 150 a minute, its lines of code at 20 a minute, half a
 minute for each prediction, four for each exercise, and the time that its cells run. With
 --measure all notebooks are run (five seeds), and run times and memory are measured anew;
-otherwise those that stand in WORKSHOP.md are kept. ENVIRONMENTS.md gets the table of memory.
+otherwise those that stand in docs/workshop.md are kept. The table of memory goes into
+docs/environments.md.
 """
 
 import argparse
@@ -21,8 +22,8 @@ from nbclient import NotebookClient
 from notebooks import replaced
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "WORKSHOP.md"
-ENVIRONMENTS = ROOT / "ENVIRONMENTS.md"
+PAGE = ROOT / "docs" / "workshop.md"
+ENVIRONMENTS = ROOT / "docs" / "environments.md"
 BEGIN, END = "<!-- minutes: make minutes writes this -->\n", "<!-- end of minutes -->\n"
 MEMORY, MEMORY_END = "<!-- memory: make minutes writes this -->\n", "<!-- end of memory -->\n"
 BINDER, SERVER = 2.0, 0.2  # GB: what Binder gives, and what JupyterLab's server takes of it
@@ -162,9 +163,9 @@ def with_minutes(text, notebooks):
 
 
 def with_memory(text, notebooks):
-    """Return the text of ENVIRONMENTS.md with its table of memory replaced."""
+    """Return the text of docs/environments.md with its table of memory replaced."""
     rows = [
-        f"| [{n.path.name[:2]}](notebooks/{n.path.name}) | {n.memory:.1f} GB "
+        f"| [{n.path.name[:2]}](../notebooks/{n.path.name}) | {n.memory:.1f} GB "
         f"| {('yes' if n.memory + SERVER <= BINDER else 'no') if n.memory else 'not measured'} |\n"
         for n in notebooks
     ]
