@@ -1,10 +1,8 @@
 """Checkpoints: all that a training needs to go on as if it had never stopped (notebook 13)."""
 
-import os
-import pickle
-from pathlib import Path
-
 import torch
+
+from mnist_helpers.files import check_checkpoint, read_checkpoint, save_whole
 
 
 def save_checkpoint(path, history, **parts):
@@ -14,13 +12,15 @@ def save_checkpoint(path, history, **parts):
         history: what ``fit`` has recorded, and with it the number of epochs that are done.
         parts: by name, whatever has a ``state_dict``: model, optimizer, scheduler, sampler. The
             state of PyTorch's random numbers is added.
+
+    Raises:
+        OSError: when the file cannot be written. An older one at ``path`` is as it was.
     """
     state = {name: part.state_dict() for name, part in parts.items()}
-    state |= {"history": history, "random": torch.get_rng_state()}
+    state["history"] = history
     state["epoch"] = len(history["validation_step"])
-    unfinished = Path(path).with_suffix(f".{os.getpid()}")
-    torch.save(state, unfinished)
-    unfinished.replace(path)  # in one go: a reader finds the old file or the new one
+    state["random"] = torch.get_rng_state()
+    save_whole(state, path)  # under another name first, and renamed when all of it is there
 
 
 def load_checkpoint(path, **parts):
@@ -28,21 +28,12 @@ def load_checkpoint(path, **parts):
 
     Raises:
         FileNotFoundError: when there is no such file.
-        ValueError: when the file is damaged, holds code, or belongs to other parts (another
-            network, for example). The message says which.
+        ValueError: when the file is damaged, could hold code, lacks something, or belongs to other
+            parts (another network, for example). The message says which, and nothing has changed.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} holds more than numbers, perhaps code: not opened") from error
-    except (RuntimeError, EOFError, OSError) as error:
-        raise ValueError(f"{path} is damaged or cut short: {error}") from error
-    try:
-        for name, part in parts.items():
-            part.load_state_dict(dict(state)[name])
-        torch.set_rng_state(state["random"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a checkpoint of this {name}: {error}") from error
+    state = read_checkpoint(path)  # damaged, or more than numbers: refused
+    check_checkpoint(path, state, parts)  # of other parts, or not complete: refused
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["random"])
     return state

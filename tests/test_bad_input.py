@@ -5,10 +5,10 @@ import functools
 import gzip
 import http.server
 import io
+import itertools
+import math
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import warnings
 from pathlib import Path
@@ -20,6 +20,7 @@ from torchvision.datasets import MNIST
 
 from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
 from mnist_helpers.__main__ import main, parse
+from mnist_helpers.training import check_finite
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
 PACKED = "t10k-images-idx3-ubyte.gz"
@@ -29,21 +30,43 @@ UNPACKED = "t10k-images-idx3-ubyte"
 # The network and the loop
 
 
-@pytest.mark.parametrize(
-    ("images", "named"),
-    [
-        (torch.zeros(2, 1, 32, 32), "torch.float32 of shape (2, 1, 32, 32)"),
-        (torch.zeros(2, 3, 28, 28), "torch.float32 of shape (2, 3, 28, 28)"),
-        (torch.zeros(28, 28), "torch.float32 of shape (28, 28)"),
-        (torch.zeros(1, 28, 28), "torch.float32 of shape (1, 28, 28)"),
-        (torch.zeros(2, 1, 28, 28, dtype=torch.uint8), "torch.uint8 of shape (2, 1, 28, 28)"),
-    ],
-)
-def test_cnn_refuses_other_images(images, named):
+WRONG_IMAGES = {
+    "three channels": (torch.zeros(2, 3, 28, 28), "torch.float32 of shape (2, 3, 28, 28)"),
+    "no batch, no channel": (torch.zeros(28, 28), "torch.float32 of shape (28, 28)"),
+    "no batch": (torch.zeros(1, 28, 28), "torch.float32 of shape (1, 28, 28)"),
+    "no channel": (torch.zeros(2, 28, 28), "torch.float32 of shape (2, 28, 28)"),
+    "channel last": (torch.zeros(2, 28, 28, 1), "torch.float32 of shape (2, 28, 28, 1)"),
+    "bytes": (
+        torch.zeros(2, 1, 28, 28, dtype=torch.uint8),
+        "torch.uint8 of shape (2, 1, 28, 28)",
+    ),
+    "whole numbers": (
+        torch.zeros(2, 1, 28, 28, dtype=torch.int64),
+        "torch.int64 of shape (2, 1, 28, 28)",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_IMAGES)
+def test_cnn_refuses_other_images(wrong):
+    images, named = WRONG_IMAGES[wrong]
     with pytest.raises(ValueError, match="floating-point images of shape") as raised:
         CNN()(images)
     assert "(N, 1, 28, 28)" in str(raised.value)
     assert named in str(raised.value)
+
+
+def test_cnn_refuses_other_sizes():
+    """Those of 28 to 31 pixels would pass in silence: pooling drops what is left over."""
+    model = CNN()
+    passed = []
+    for height, width in itertools.product(range(26, 34), repeat=2):
+        try:
+            model(torch.zeros(1, 1, height, width))
+            passed.append((height, width))
+        except ValueError as error:
+            assert f"but got torch.float32 of shape (1, 1, {height}, {width})" in str(error)
+    assert passed == [(28, 28)]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +125,40 @@ def test_an_infinite_gradient_stops_too(batches):
     assert all(torch.isfinite(weights).all() for weights in model.state_dict().values())
 
 
+BAD_NUMBERS = [math.nan, math.inf, -math.inf]
+PARAMETERS = [name for name, _ in CNN().named_parameters()]
+
+
+@pytest.fixture
+def with_gradients():
+    """A network whose gradients are large, with a step of them not yet taken."""
+    model = CNN()
+    for parameter in model.parameters():
+        parameter.grad = torch.full_like(parameter, -1e30)
+    return model
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS)
+def test_a_loss_that_is_no_number_is_found(with_gradients, bad):
+    with pytest.raises(FloatingPointError, match=r"the loss \(-?(nan|inf)\)"):
+        check_finite(torch.tensor(bad), with_gradients)
+
+
+@pytest.mark.parametrize("bad", BAD_NUMBERS)
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_one_bad_number_in_any_gradient_is_found(with_gradients, name, bad):
+    with_gradients.get_parameter(name).grad.flatten()[-1] = bad
+    with pytest.raises(FloatingPointError, match=r"the loss \(2\) or a gradient is not finite"):
+        check_finite(torch.tensor(2.0), with_gradients)
+
+
+def test_large_gradients_are_no_fault(with_gradients):
+    """Their squares would be infinite in 32 bits."""
+    check_finite(torch.tensor(1e30), with_gradients)
+    with_gradients.conv1.weight.grad = None  # a frozen layer has none
+    check_finite(torch.tensor(-1e30), with_gradients)
+
+
 def test_the_stop_button_keeps_what_there_is(batches):
     torch.manual_seed(0)
     model = CNN()
@@ -119,8 +176,8 @@ def test_the_stop_button_keeps_what_there_is(batches):
     assert history["validation_step"] == [3]
     loss, _ = evaluate(model, batches, nn.CrossEntropyLoss())
     assert loss < history["train_loss"][0]
-    more = fit(model, batches, batches, nn.CrossEntropyLoss(), optimizer, epochs=1)
-    assert more["validation_step"] == [3]
+    later = fit(model, batches, batches, nn.CrossEntropyLoss(), optimizer, epochs=1)
+    assert later["validation_step"] == [3]
 
 
 # The data files
@@ -309,7 +366,11 @@ def test_a_folder_that_cannot_be_written_is_named(folder, monkeypatch, lost, mir
         "train --lr nan",
         "train --lr -1",
         "train --lr 0",
+        "train --lr x",
+        "train --images 55001",
         "train --batch-size x",
+        "train --batch-size 0",
+        "train --precision fp16",
         "train --seed -1",
         "train --seed 99999999999999999999",
         "train --device nonsense",
@@ -329,16 +390,12 @@ def test_wrong_values_end_with_usage_and_status_2(arguments, capsys):
     assert "error:" in error
 
 
-def test_missing_data_ends_with_the_cures(tmp_path):
-    command = [sys.executable, "-m", "mnist_helpers", "train", "--data", tmp_path / "none"]
-    nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
-    done = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | nowhere, cwd=tmp_path
-    )
-    assert done.returncode == 1
-    assert "train-images-idx3-ubyte.gz is missing" in done.stderr
-    assert "git checkout -- notebooks/data" in done.stderr
-    assert "Traceback" not in done.stderr
+def test_missing_data_ends_with_the_cures(tmp_path, monkeypatch):
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--data", str(tmp_path / "none"), "--output", str(tmp_path / "output")])
+    assert "train-images-idx3-ubyte.gz is missing" in stopped.value.code
+    assert "git checkout -- notebooks/data" in stopped.value.code
 
 
 def test_output_below_a_file_is_refused(tmp_path):
@@ -349,5 +406,7 @@ def test_output_below_a_file_is_refused(tmp_path):
 
 
 def test_a_rate_too_high_ends_with_what_to_do(tmp_path):
-    with pytest.raises(SystemExit, match="lower the learning rate"):
-        main(["train", "--lr", "1e30", "--output", str(tmp_path)])
+    command = ["train", "--images", "1280", "--precision", "fp32"]
+    with pytest.raises(SystemExit, match=r"epoch 1, step \d+: .*lower the learning rate"):
+        main([*command, "--lr", "1e30", "--output", str(tmp_path)])
+    assert not list(tmp_path.iterdir())

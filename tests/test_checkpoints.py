@@ -3,23 +3,31 @@
 import copy
 import os
 import pickle
+import random
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from mnist_helpers import CNN, load_checkpoint, load_mnist, save_checkpoint
-from mnist_helpers.__main__ import load_share, main, parse
+from mnist_helpers import CNN, load_checkpoint, load_mnist, parallel, save_checkpoint
+from mnist_helpers.__main__ import main, parse, training_batches
 from mnist_helpers.fast import make_fast
+from mnist_helpers.files import load_weights
 
 DATA = Path(__file__).parents[1] / "notebooks" / "data"
-HISTORY = {"train_loss": [1.0], "validation_step": [1]}
-SMALL = ["train", "--images", "1280", "--batch-size", "64", "--precision", "fp32"]
+HISTORY = {
+    "train_loss": [1.0],
+    "validation_step": [1],
+    "validation_loss": [0.9],
+    "validation_accuracy": [0.5],
+}
+SMALL = ["train", "--images", "640", "--batch-size", "64", "--precision", "fp32"]
+SMALL += ["--data", str(DATA)]
 
 
 def parts(seed):
@@ -44,6 +52,23 @@ def saved(tmp_path):
     return tmp_path / "checkpoint.pt", made
 
 
+def same(one, other):
+    """Tell whether two states are equal, down to the last bit of each tensor in them."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def everything(parts):
+    """Return a copy of all that a checkpoint could change."""
+    state = {name: part.state_dict() for name, part in parts.items()}
+    return copy.deepcopy(state | {"random": torch.get_rng_state()})
+
+
 def test_going_on_is_the_same_as_never_having_stopped(saved):
     path, undisturbed = saved
     take_step(**undisturbed)
@@ -51,9 +76,7 @@ def test_going_on_is_the_same_as_never_having_stopped(saved):
     state = load_checkpoint(path, **resumed)
     take_step(**resumed)  # its images come from the random state in the file
     assert (state["epoch"], state["history"]) == (1, HISTORY)
-    for name, weights in undisturbed["model"].state_dict().items():
-        assert torch.equal(weights, resumed["model"].state_dict()[name]), name
-    assert resumed["scheduler"].get_last_lr() == undisturbed["scheduler"].get_last_lr()
+    assert same(everything(undisturbed), everything(resumed))
 
 
 @pytest.mark.parametrize("left_out", ["model", "optimizer", "scheduler"])
@@ -68,29 +91,98 @@ def test_each_part_matters(saved, left_out):
     assert not torch.equal(resumed["model"].fc.bias, undisturbed["model"].fc.bias)
 
 
-def test_a_killed_write_leaves_the_old_file(saved, monkeypatch):
+# Writing
+
+
+def test_a_stopped_write_leaves_the_old_file_and_no_other(saved, monkeypatch):
     path, made = saved
     before = path.read_bytes()
+    really_write = Path.write_bytes
 
-    def write_half(state, file):
-        Path(file).write_bytes(b"half")
+    def write_half(path, content):
+        really_write(path, content[: len(content) // 2])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(torch, "save", write_half)
+    monkeypatch.setattr(Path, "write_bytes", write_half)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint(path, HISTORY, **made)
     assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("kept", [0, 10, 5000, 0.5, 0.99])
-def test_a_file_cut_short_is_refused(saved, kept):
+def test_a_full_disk_leaves_the_old_file_and_no_other(saved):
+    resource = pytest.importorskip("resource")  # Windows has none
     path, made = saved
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # no file may grow larger
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            save_checkpoint(path, HISTORY, **made)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
+
+
+# What is refused changes nothing: neither weights nor means, neither rate nor random numbers.
+
+
+def refusal(path, running):
+    """Return with which words a checkpoint is refused, and see that nothing changed."""
+    before = everything(running)
+    with pytest.raises(ValueError, match=re.escape(str(path))) as raised:
+        load_checkpoint(path, **running)
+    assert same(before, everything(running))
+    return str(raised.value).removeprefix(str(path)).strip()
+
+
+@pytest.fixture
+def running():
+    """Parts that have other weights, means and rates than the saved ones."""
+    made = parts(seed=5)
+    for _ in range(3):
+        take_step(**made)
+    return made
+
+
+@pytest.mark.parametrize("kept", [0, 1, 10, 5000, 0.5, 0.99, 0.9999])
+def test_a_file_cut_short_is_refused(saved, running, kept):
+    path, _ = saved
     whole = path.read_bytes()
     path.write_bytes(whole[: kept if isinstance(kept, int) else int(kept * len(whole))])
-    before = copy.deepcopy(made["model"].state_dict())
-    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged or cut short"):
-        load_checkpoint(path, **made)
-    assert all(torch.equal(before[name], made["model"].state_dict()[name]) for name in before)
+    assert refusal(path, running).startswith("is damaged or cut short")
+
+
+@pytest.mark.parametrize("content", [b"a letter, not a picture.", b"\x89PNG\r\n\x1a\n", b"PK"])
+def test_another_kind_of_file_is_refused(tmp_path, running, content):
+    (tmp_path / "other").write_bytes(content)
+    assert "torch.save did not write it" in refusal(tmp_path / "other", running)
+
+
+def test_no_changed_byte_gets_through(saved, running):
+    """Either the file is refused, or the byte had no meaning and all comes out as it was saved."""
+    path, _ = saved
+    whole = path.read_bytes()
+    expected = load_checkpoint(path, **parts(seed=1))
+    chosen = random.Random(0)
+    refused = 0
+    for place in chosen.sample(range(len(whole)), 80) + chosen.sample(
+        range(len(whole))[-4000:], 40
+    ):
+        content = bytearray(whole)
+        content[place] ^= 1 << chosen.randrange(8)
+        path.write_bytes(content)
+        before = everything(running)
+        try:
+            state = load_checkpoint(path, **copy.deepcopy(running))
+        except ValueError:
+            refused += 1
+            assert same(before, everything(running)), place
+        else:
+            assert same(state, expected), place
+            torch.set_rng_state(before["random"])
+    assert refused >= 80, "most of the file has a meaning"
 
 
 class Command:
@@ -98,28 +190,226 @@ class Command:
         return os.mkdir, ("opened",)
 
 
-def test_code_is_not_opened(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("write", "words"),
+    [
+        (torch.save, "holds more than numbers, perhaps code: not opened"),
+        (
+            lambda value, path: torch.save({"model": CNN(), "code": value}, path),
+            "more than numbers",
+        ),
+        (
+            lambda value, path: torch.save(value, path, _use_new_zipfile_serialization=False),
+            "is a plain pickle, which could run code: not opened",
+        ),
+        (
+            lambda value, path: path.write_bytes(pickle.dumps(value, protocol=2)),
+            "is a plain pickle, which could run code: not opened",
+        ),
+        (
+            lambda value, path: path.write_bytes(pickle.dumps(value, protocol=0)),
+            "torch.save did not write it",
+        ),
+    ],
+    ids=["torch.save", "with a network", "before 1.6", "pickle", "pickle of long ago"],
+)
+def test_code_is_not_run(tmp_path, monkeypatch, running, write, words):
     monkeypatch.chdir(tmp_path)
-    for path, write in [("torch.pt", torch.save), ("plain.pt", None)]:
-        if write:
-            write({"model": Command()}, path)
-        else:
-            Path(path).write_bytes(pickle.dumps(Command(), protocol=2))
-        with pytest.raises(ValueError, match="more than numbers, perhaps code"):
-            load_checkpoint(path, model=CNN())
+    write(Command(), tmp_path / "code.pt")
+    monkeypatch.setattr("pickle.load", None)
+    monkeypatch.setattr("pickle.loads", None)
+    assert words in refusal(tmp_path / "code.pt", running)
     assert not Path("opened").exists()
 
 
-@pytest.mark.parametrize("content", [{"model": CNN().state_dict()}, {}, [1, 2], torch.ones(2)])
-def test_what_is_no_checkpoint_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([1, 2], "is not a checkpoint of a training: it is a list"),
+        (torch.ones(2), "it is a tensor of shape (2,)"),
+        (7, "it is a number"),
+        ({}, "no model, optimizer, scheduler, history, random in it"),
+        (CNN().state_dict(), "no model, optimizer, scheduler, history, random in it"),
+        ({"model": CNN().state_dict()}, "no optimizer, scheduler, history, random in it"),
+    ],
+    ids=["list", "tensor", "number", "empty", "weights", "weights with a name"],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, running, content, words):
     torch.save(content, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match=r"other\.pt is not a checkpoint of this"):
-        load_checkpoint(tmp_path / "other.pt", model=CNN(), optimizer=parts(0)["optimizer"])
+    assert words in refusal(tmp_path / "other.pt", running)
 
 
-def test_another_architecture_is_refused(saved):
-    with pytest.raises(ValueError, match="not a checkpoint of this model"):
-        load_checkpoint(saved[0], model=nn.Linear(2, 2))
+@pytest.mark.parametrize("lost", ["model", "optimizer", "scheduler", "history", "random"])
+def test_a_lost_entry_is_named(saved, running, lost):
+    path, _ = saved
+    state = torch.load(path, weights_only=True)
+    del state[lost]
+    torch.save(state, path)
+    assert refusal(path, running) == f"is not a checkpoint of a training: no {lost} in it"
+
+
+def without(values, name):
+    return {key: value for key, value in values.items() if key != name}
+
+
+def optimizer_of(kind, model):
+    """Return the state of another optimizer after a step, with the entries that schedulers add."""
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer = kind(model.parameters())
+    optimizer.step()
+    return optimizer.state_dict()
+
+
+def with_means(state, number, **values):
+    """Return the state of an optimizer in which the entries for one parameter are others."""
+    return state | {"state": state["state"] | {number: state["state"][number] | values}}
+
+
+OLD_NAMES = ["features.0.weight", "features.0.bias", "features.3.weight", "features.3.bias"]
+OLD_NAMES += ["classifier.weight", "classifier.bias"]
+
+CHANGES = {
+    "weights of another network": ("model", lambda saved: nn.Linear(2, 2).state_dict(), "lacks"),
+    "a tensor is missing": ("model", lambda saved: without(saved, "fc.bias"), "it lacks fc.bias"),
+    "a tensor too many": ("model", lambda saved: saved | {"fc2": torch.ones(1)}, "it has fc2 too"),
+    "the last tensor is longer": (
+        "model",
+        lambda saved: saved | {"fc.bias": torch.ones(11)},
+        "(FastCNN): fc.bias should be a tensor of shape (10,) with floating-point numbers, "
+        "but is a tensor of shape (11,)",
+    ),
+    "whole numbers": (
+        "model",
+        lambda saved: saved | {"fc.bias": torch.ones(10, dtype=torch.int64)},
+        "but is a tensor of shape (10,) with torch.int64 numbers",
+    ),
+    "a number for a tensor": ("model", lambda saved: saved | {"fc.bias": 1}, "but is a number"),
+    "a sparse tensor": (
+        "model",
+        lambda saved: saved | {"fc.bias": torch.ones(10).to_sparse()},
+        "fc.bias should be",
+    ),
+    "a tensor without numbers": (
+        "model",
+        lambda saved: saved | {"fc.bias": torch.ones(10, device="meta")},
+        "fc.bias should be",
+    ),
+    "no dict": ("model", lambda saved: [1, 2], "it should be a dict, but is a list"),
+    "names of version 0.1.0": (
+        "model",
+        lambda saved: dict(zip(OLD_NAMES, saved.values(), strict=True)),
+        "was written by version 0.1.0, and the layers have other names since 0.2.0 "
+        "(features.0 is now conv1): train again",
+    ),
+    "of SGD": (
+        "optimizer",
+        lambda saved: optimizer_of(torch.optim.SGD, CNN()),
+        "is not a checkpoint of this optimizer (Adam): param_groups 0 lacks betas",
+    ),
+    "of fewer parameters": (
+        "optimizer",
+        lambda saved: optimizer_of(torch.optim.Adam, nn.Linear(2, 2)),
+        "state 0 exp_avg should be a tensor of shape (16, 1, 3, 3)",
+    ),
+    "two groups": (
+        "optimizer",
+        lambda saved: saved | {"param_groups": saved["param_groups"] * 2},
+        "param_groups should have 1 entries, but has 2",
+    ),
+    "means of another shape": (
+        "optimizer",
+        lambda saved: with_means(saved, 5, exp_avg=torch.ones(11)),
+        "state 5 exp_avg should be a tensor of shape (10,)",
+    ),
+    "means are missing": (
+        "optimizer",
+        lambda saved: saved | {"state": saved["state"] | {5: {"step": torch.tensor(1.0)}}},
+        "state 5 lacks exp_avg",
+    ),
+    "means of no parameter": (
+        "optimizer",
+        lambda saved: saved | {"state": saved["state"] | {6: saved["state"][5]}},
+        "state has 6 too",
+    ),
+    "of another scheduler": (
+        "scheduler",
+        lambda saved: {"step_size": 1, "gamma": 0.1, "last_epoch": 3},
+        "is not a checkpoint of this scheduler (OneCycleLR): it lacks total_steps",
+    ),
+    "no place in the cycle": (
+        "scheduler",
+        lambda saved: saved | {"last_epoch": "third"},
+        "last_epoch should be a number, but is a str",
+    ),
+    "random state too short": (
+        "random",
+        lambda saved: saved[:100],
+        "holds no state of the random numbers: ",
+    ),
+    "random state of text": (
+        "random",
+        lambda saved: "dice",
+        "holds no state of the random numbers",
+    ),
+    "no history": ("history", lambda saved: None, "holds no history of fit"),
+    "part of a history": (
+        "history",
+        lambda saved: without(saved, "validation_loss"),
+        "holds no history of fit, which has train_loss, validation_step, validation_loss",
+    ),
+    "a history of texts": (
+        "history",
+        lambda saved: saved | {"train_loss": ["low"]},
+        "whose train_loss is no list of numbers",
+    ),
+    "an epoch too many": (
+        "history",
+        lambda saved: saved | {"validation_loss": [1.0, 2.0]},
+        "more epochs of one number than of another",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_belongs_to_something_else_is_refused(saved, running, change):
+    path, _ = saved
+    name, changed, words = CHANGES[change]
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {name: changed(state[name])}, path)
+    assert words in refusal(path, running)
+
+
+def test_weights_are_refused_the_same_way(tmp_path):
+    """The command's predict takes the weights alone, or those of a checkpoint."""
+    model = CNN()
+    before = copy.deepcopy(model.state_dict())
+    bad = CNN().state_dict() | {"fc.bias": torch.ones(11)}
+    for content in (bad, {"model": bad}):
+        torch.save(content, tmp_path / "bad.pt")
+        with pytest.raises(ValueError, match=r"of this model \(CNN\): fc\.bias should be"):
+            load_weights(tmp_path / "bad.pt", model)
+        assert same(before, model.state_dict())
+
+
+def test_frozen_parameters_have_no_means(tmp_path):
+    made = parts(seed=0)
+    for parameter in made["model"].conv1.parameters():
+        parameter.requires_grad = False
+    take_step(**made)
+    assert len(made["optimizer"].state_dict()["state"]) == 4
+    save_checkpoint(tmp_path / "checkpoint.pt", HISTORY, **made)
+    resumed = parts(seed=1)
+    load_checkpoint(tmp_path / "checkpoint.pt", **resumed)
+    assert same(everything(made)["optimizer"], everything(resumed)["optimizer"])
+
+
+def test_a_checkpoint_of_before_the_first_step(tmp_path):
+    made = parts(seed=0)
+    save_checkpoint(tmp_path / "checkpoint.pt", {name: [] for name in HISTORY}, **made)
+    resumed = parts(seed=1)
+    load_checkpoint(tmp_path / "checkpoint.pt", **resumed)
+    assert same(everything(made), everything(resumed))
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -129,49 +419,83 @@ def test_a_missing_file_is_named(tmp_path):
 
 # The command
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from mnist_helpers.__main__ import main
 
-def weights_of(folder):
-    return torch.load(folder / "cnn.pt", weights_only=True)
+really_write = Path.write_bytes
+checkpoints = 0
+
+def write_bytes(path, content):
+    global checkpoints
+    checkpoints += path.name.startswith("checkpoint.pt")
+    if checkpoints == 3:
+        really_write(path, content[: len(content) // 2])
+        os.kill(os.getpid(), signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+    return really_write(path, content)
+
+Path.write_bytes = write_bytes
+main(sys.argv[1:])
+"""
 
 
-def test_a_killed_command_goes_on_with_the_same_bits(tmp_path):
-    """Alone; that one of two workers is killed, notebook 13 shows."""
-    arguments = [*SMALL, "--epochs", "40", "--data", str(DATA), "--output"]
-    command = [sys.executable, "-m", "mnist_helpers", *arguments, tmp_path / "killed", "--resume"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    started = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    checkpoint = tmp_path / "killed" / "checkpoint.pt"
-    while started.poll() is None and not checkpoint.exists():
-        time.sleep(0.005)
-    started.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-    assert started.wait() != 0, "it should have been killed before its end"
+def test_a_killed_command_goes_on_with_the_same_bits(tmp_path, monkeypatch):
+    """Killed while it writes its third checkpoint, the hard way; two workers: notebook 13."""
+    arguments = [*SMALL, "--epochs", "3", "--resume", "--output"]
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments, tmp_path / "killed"],
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+        capture_output=True,
+        text=True,
+    )
+    status = signal.SIGTERM if os.name == "nt" else -signal.SIGKILL
+    assert killed.returncode == status, killed.stderr
+    assert torch.load(tmp_path / "killed" / "checkpoint.pt", weights_only=True)["epoch"] == 2
     assert not (tmp_path / "killed" / "cnn.pt").exists()
+    monkeypatch.setattr("mnist_helpers.__main__.write_results", lambda *results: None)
+    states = []
     for folder in ("killed", "undisturbed"):
-        command[-2] = tmp_path / folder
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    one, other = weights_of(tmp_path / "killed"), weights_of(tmp_path / "undisturbed")
-    assert all(torch.equal(one[name], other[name]) for name in one)
+        main([*arguments, str(tmp_path / folder)])
+        states.append(torch.load(tmp_path / folder / "checkpoint.pt", weights_only=True))
+    assert same(*states)
+    assert states[0]["epoch"] == 3
 
 
 def test_without_resume_it_starts_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr("mnist_helpers.__main__.finish", lambda options, model, history: None)
-    calls = []
+    """And with it, it trains what is left: fit counts more epochs, the command all of them."""
+    histories = []
     monkeypatch.setattr(
-        "mnist_helpers.__main__.load_checkpoint",
-        lambda path, **parts: calls.append(path) or torch.load(path, weights_only=True),
+        "mnist_helpers.__main__.write_results",
+        lambda options, model, history: histories.append(history),
     )
-    arguments = [*SMALL, "--epochs", "1", "--data", str(DATA), "--output", str(tmp_path)]
-    for resume, count in [([], 0), ([], 0), (["--resume"], 1)]:
+    arguments = [*SMALL, "--images", "128", "--epochs", "2", "--output", str(tmp_path)]
+    for resume in ([], [], ["--resume"]):
         main([*arguments, *resume])
-        assert len(calls) == count
+        path = tmp_path / "checkpoint.pt"
+        state = torch.load(path, weights_only=True)
+        assert state["epoch"] == 2
+    state["epoch"] = 1
+    state["history"] = {
+        "train_loss": [9.0, 8.0],
+        "validation_step": [2],
+        "validation_loss": [7.0],
+        "validation_accuracy": [0.0],
+    }
+    state["scheduler"]["last_epoch"] = 2
+    torch.save(state, path)
+    main([*arguments, "--resume"])
+    anew, again, finished, halfway = histories
+    assert anew == again == finished
+    assert halfway["train_loss"][:2] == [9.0, 8.0]
+    assert halfway["validation_step"] == [2, 4]
 
 
 def test_each_of_two_sees_its_share_of_every_batch():
-    options = parse([*SMALL, "--data", str(DATA)])
+    options = parse([*SMALL, "--images", "1280"])
     images, labels = load_mnist(DATA, "train")
-    loaders, orders = zip(*(load_share(options, rank, 2) for rank in (0, 1)), strict=True)
-    (whole, whole_order), seen = load_share(options, 0, 1), []
+    loaders, orders = zip(*(training_batches(options, rank, 2) for rank in (0, 1)), strict=True)
+    (whole, whole_order), seen = training_batches(options, 0, 1), []
     for epoch in (0, 1):
         for order in (*orders, whole_order):
             order.set_epoch(epoch)
@@ -187,12 +511,22 @@ def test_each_of_two_sees_its_share_of_every_batch():
     assert torch.equal(batch, images[seen[1][0]]) and torch.equal(digits, labels[seen[1][0]])
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(tmp_path):
+def test_a_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(ValueError, match="64 cannot be shared by 3"):
-        load_share(parse([*SMALL, "--data", str(DATA)]), 0, 3)
+        parallel.share_batches([], 64, seed=0, rank=0, workers=3)
+
+
+def test_each_process_takes_a_device_of_its_own(monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.accelerator, "set_device_index", taken.append)
+    parallel.take_own_device(torch.device("cuda"), 1)
+    with pytest.raises(ValueError, match="start 2 processes, or train with --device cpu"):
+        parallel.take_own_device(torch.device("cuda"), 2)
+    assert taken == [1]
 
 
 def test_a_damaged_checkpoint_ends_with_one_line(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     with pytest.raises(SystemExit, match="damaged or cut short"):
-        main([*SMALL, "--data", str(DATA), "--output", str(tmp_path), "--resume"])
+        main([*SMALL, "--output", str(tmp_path), "--resume"])
