@@ -6,18 +6,22 @@ venv := .venv
 python := $(venv)/bin/python
 learn := $(venv)/installed
 tools := $(venv)/installed-test
+# Two workers, one thread each: a whole file goes to a worker, and the longest files come first.
+pytest = $(python) -m pytest -n auto --dist=loadfile --no-loadscope-reorder --durations=10
 allow_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # The C library keeps memory for the next step instead of handing it back to the system: training
 # is a fifth to a quarter faster on Linux. Other systems do not read these.
 export MALLOC_MMAP_THRESHOLD_ ?= 4294967296
 export MALLOC_TRIM_THRESHOLD_ ?= 4294967296
+# mnist_helpers sets this too, but a notebook may import torch before it: see there.
+export GOMP_SPINCOUNT ?= 1000
 
 another := Name another: make lab PYTHON=python3.13
 no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
 old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
 
-.PHONY: help lab test train notebooks test-portable exercises wheels minutes seeds sweep bench fork lint
+.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes seeds sweep bench fork lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +32,11 @@ lab: $(learn) ## Open JupyterLab at the first notebook
 		--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb \
 		--ServerApp.ip=127.0.0.1 $(allow_root) $(ARGS)
 
-test: lint ## Check the code and run every notebook and every test
-	$(python) -m pytest --nbval notebooks tests $(ARGS)
+test: lint ## Check the code and run every notebook and every test (ARGS="-n 0": one at a time)
+	$(pytest) --nbval notebooks tests $(ARGS)
+
+test-weekly: $(tools) ## Run what is too long for each push: notebooks in an emulated Colab, without extras, ...
+	$(pytest) -m weekly tests $(ARGS)
 
 train: $(learn) ## Train the network in the terminal (ARGS=--help shows the options)
 	$(python) -m mnist_helpers train $(ARGS)
@@ -37,9 +44,9 @@ train: $(learn) ## Train the network in the terminal (ARGS=--help shows the opti
 notebooks: $(tools) ## Execute all notebooks again and clean them, before a commit
 	$(python) tools/notebooks.py $(ARGS)
 
-test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, then one thread
-	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(python) -m pytest --nbval notebooks
-	OMP_NUM_THREADS=1 $(python) -m pytest --nbval notebooks
+test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, then two threads
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(pytest) --nbval $(or $(ARGS),notebooks)
+	OMP_NUM_THREADS=2 $(python) -m pytest --nbval $(or $(ARGS),notebooks)
 
 exercises: $(learn) ## Write copies for a room: without the solutions, and with them
 	$(python) tools/exercises.py $(ARGS)

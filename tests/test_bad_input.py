@@ -1,20 +1,18 @@
 """Bad input gets a clear answer: what came, what was expected, what to do; and nothing is lost."""
 
 import builtins
-import functools
 import gzip
-import http.server
 import io
 import itertools
 import math
 import os
 import shutil
-import threading
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
+from mirror import serve
 from torch import nn
 from torchvision.datasets import MNIST
 
@@ -208,20 +206,6 @@ def link_or_copy(source, target):
         os.link(source, target)
     except OSError:
         shutil.copy(source, target)
-
-
-def serve(folder):
-    """Serve a folder as a mirror of MNIST; yield its address."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")

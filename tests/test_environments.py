@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 import venv
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -16,10 +15,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
+from project import PROJECT, RAW, ROOT, code_cells, parse_cell, paths, read
 
-ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CONDA_NAMES = {"torch": "pytorch"}
 
 
@@ -53,17 +50,16 @@ def extras_list():
 
 
 def notebook_sources():
-    for path in NOTEBOOKS:
-        for cell in nbformat.read(path, as_version=4).cells:
-            if cell.cell_type == "code" and "%pip" not in cell.source:
-                yield cell.source
+    for path in paths():
+        for cell in code_cells(read(path)):
+            yield cell.source
 
 
 def third_party(sources):
     """Return the packages that these sources import, under the names that pip knows."""
     modules = set()
     for source in sources:
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(parse_cell(source)):
             if isinstance(node, ast.Import):
                 modules.update(alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -129,19 +125,26 @@ def test_the_oldest_versions_are_the_lower_bounds():
         assert oldest[name].removeprefix("==").startswith(bound.removeprefix(">=")), name
 
 
+def copy_with_changes(folder):
+    """Return a new repository with the helper package as it is in this checkout, committed."""
+    for name in ["pyproject.toml", "README.md", "LICENSE"]:
+        folder.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "mnist_helpers", folder / "mnist_helpers")
+    who = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "Changed"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def colab(tmp_path_factory):
     """An environment that has everything but mnist_helpers, as a Jupyter kernel."""
-    uncommitted = subprocess.run(
-        ["git", "status", "--porcelain", "mnist_helpers", "pyproject.toml"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    assert not uncommitted, (
-        f"commit these first, what is installed here is the last commit:\n{uncommitted}"
-    )
+    repository = ROOT
+    status = ["git", "status", "--porcelain", "mnist_helpers", "pyproject.toml"]
+    changed = subprocess.run(status, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    if changed:  # pip installs a commit: here, one of a copy that has the changes
+        repository = copy_with_changes(tmp_path_factory.mktemp("changed") / "repository")
     folder = tmp_path_factory.mktemp("colab")
     venv.create(folder / "venv", symlinks=os.name != "nt")
     python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -149,7 +152,7 @@ def colab(tmp_path_factory):
         # Not the checkout: an editable install is a .pth file, which PYTHONPATH does not read.
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("site-packages")),
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"url.{ROOT.as_uri()}.insteadOf",
+        "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": PROJECT["urls"]["Repository"],
     }
     absent = subprocess.run(
@@ -170,17 +173,20 @@ def colab(tmp_path_factory):
         yield folder / "venv"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def once_for_each_push(path):
+    """Mark all notebooks but 02: the others take minutes, and go to the weekly run."""
+    marks = [] if path.stem == "02_architecture" else [pytest.mark.weekly]
+    return pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", [once_for_each_push(path) for path in paths()])
 def test_a_notebook_alone_runs_in_colab(colab, path, tmp_path):
-    notebook = nbformat.read(path, as_version=4)
-    # All of each takes ten minutes: the workflow does it once a week, with Colab's versions.
-    if path.stem != "02_architecture" and os.environ.get("MNIST_COLAB") != "all":
-        notebook.cells = notebook.cells[:3]  # title, set-up, imports
+    notebook = read(path)
     where = nbformat.v4.new_code_cell("import mnist_helpers; print(mnist_helpers.__file__)")
     notebook.cells.append(where)
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for file in (ROOT / "notebooks" / "data" / "MNIST" / "raw").glob("*.gz"):
+    for file in RAW.glob("*.gz"):
         shutil.copy(file, raw)
     NotebookClient(
         notebook,
@@ -198,14 +204,16 @@ def test_a_checkout_at_any_path_works(name, tmp_path, monkeypatch):
     raw = checkout / "notebooks" / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     shutil.copytree(ROOT / "mnist_helpers", checkout / "mnist_helpers")
-    for file in (ROOT / "notebooks" / "data" / "MNIST" / "raw").glob("*.gz"):
+    for file in RAW.glob("*.gz"):
         shutil.copy(file, raw)
     monkeypatch.setenv("PYTHONPATH", str(checkout))
-    notebook = nbformat.read(ROOT / "notebooks" / "02_architecture.ipynb", as_version=4)
+    notebook = read(6)
+    notebook.cells = notebook.cells[:3]  # title, set-up, imports
+    load = nbformat.v4.new_code_cell("_ = mnist_helpers.load_mnist('./data', 'test')")
     where = nbformat.v4.new_code_cell("print(mnist_helpers.__file__)")
-    notebook.cells.append(where)
+    notebook.cells += [load, where]
     place = {"metadata": {"path": str(checkout / "notebooks")}}
-    NotebookClient(notebook, kernel_name="python3", timeout=120, resources=place).execute()
+    NotebookClient(notebook, kernel_name="python3", timeout=600, resources=place).execute()
     assert Path(where.outputs[0].text.strip()).is_relative_to(checkout)
     assert (raw / "t10k-labels-idx1-ubyte").exists()  # unpacked there
     command = [sys.executable, "-m", "mnist_helpers", "train", "--help"]

@@ -1,31 +1,18 @@
 """Saliency, occlusion and Grad-CAM, as notebook 07 writes them, agree with captum."""
 
-import ast
-from pathlib import Path
-
-import nbformat
 import pytest
 import torch
 from captum.attr import LayerGradCam, Occlusion, Saliency
+from project import DATA
+from project import taught as taught_in
 from torch.nn.functional import conv_transpose2d
 
 from mnist_helpers import CNN, load_mnist
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-NAMES = ["saliency", "occlusion", "grad_cam"]
-
 
 @pytest.fixture(scope="module")
 def taught():
-    """Return the three functions of the notebook by name; nothing else of it is run."""
-    notebook = nbformat.read(NOTEBOOKS / "07_filters_and_predictions.ipynb", as_version=4)
-    namespace = {"torch": torch}
-    for cell in notebook.cells:
-        if cell.cell_type == "code" and any(f"def {name}(" in cell.source for name in NAMES):
-            tree = ast.parse(cell.source)
-            tree.body = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in NAMES]
-            exec(compile(tree, "07_filters_and_predictions", "exec"), namespace)
-    return {name: namespace[name] for name in NAMES}
+    return taught_in(7, "saliency", "occlusion", "grad_cam")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +23,7 @@ def model():
 
 def examples():
     """Yield test images of shape (1, 1, 28, 28), each with its own digit and another one."""
-    images, labels = load_mnist(NOTEBOOKS / "data", "test")
+    images, labels = load_mnist(DATA, "test")
     for image, label in zip(images[:4], labels[:4].tolist(), strict=True):
         for digit in [label, (label + 3) % 10]:
             yield image[None], digit
@@ -52,7 +39,7 @@ def assert_same(ours, captums):
 def test_saliency(taught, model):
     for image, digit in examples():
         captums = Saliency(model).attribute(image.clone().requires_grad_(), target=digit, abs=True)
-        assert_same(taught["saliency"](model, image, digit), captums[0, 0])
+        assert_same(taught.saliency(model, image, digit), captums[0, 0])
 
 
 @pytest.mark.parametrize("size", [4, 7])
@@ -66,7 +53,7 @@ def test_occlusion(taught, model, size):
             target=digit,
             perturbations_per_eval=100,
         )
-        ours = taught["occlusion"](model, image, digit, size)
+        ours = taught.occlusion(model, image, digit, size)
         assert ours.shape == (29 - size, 29 - size)
         # captum gives each pixel the mean over all squares that cover it; so do we, here.
         square = torch.ones(1, 1, size, size)
@@ -80,6 +67,6 @@ def test_grad_cam(taught, model):
     for image, digit in examples():
         explainer = LayerGradCam(model, model.relu2)
         captums = explainer.attribute(image, target=digit, relu_attributions=True).detach()
-        assert_same(taught["grad_cam"](model, image, digit), captums[0, 0])
+        assert_same(taught.grad_cam(model, image, digit), captums[0, 0])
         seen = max(seen, captums.max().item())
     assert seen > 0, "all maps are empty, so nothing was compared"

