@@ -197,7 +197,9 @@ def test_a_notebook_alone_runs_in_colab(colab, path, tmp_path):
     assert Path(notebook.cells[-1].outputs[0].text).is_relative_to(colab)
 
 
-@pytest.mark.parametrize("name", ["my ünit test", "数字 & Łódź"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("my ünit test", marks=pytest.mark.weekly), "数字 & Łódź"]
+)
 def test_a_checkout_at_any_path_works(name, tmp_path, monkeypatch):
     """A path with spaces and with letters that are not ASCII, as in many a home on Windows."""
     checkout = tmp_path / name
