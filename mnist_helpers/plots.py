@@ -193,11 +193,11 @@ def show_boxes(image, boxes, titles, size=2.2):
 # a quarter as wide as a 28 × 28 map.
 LAYOUT = {
     "conv1": (98, 58, 4, "16 filters"),
-    "relu1": (251, 58, 4, "negative\nto zero"),
-    "pool1": (404, 58, 4, "largest\nof 2 × 2"),
+    "relu1": (252, 58, 4, "negative\nto zero"),
+    "pool1": (406, 58, 4, "largest\nof 2 × 2"),
     "conv2": (0, 213, 8, "32 filters, each looks at all 16 maps"),
-    "relu2": (152, 213, 8, "negative\nto zero"),
-    "pool2": (301, 213, 8, "largest\nof 2 × 2"),
+    "relu2": (154, 213, 8, "negative\nto zero"),
+    "pool2": (308, 213, 8, "largest\nof 2 × 2"),
 }
 
 
@@ -220,11 +220,11 @@ def draw_network(model, image):
         parameters = sum(parameter.numel() for parameter in getattr(model, name).parameters())
         draw_maps(axes, name, outputs[name], left, middle, columns, parameters)
         if name != "conv2":
-            arrow(axes, [(left - 34, middle), (left - 2, middle)], step)
-    arrow(axes, [(434.5, 105), (434.5, 145), (60, 145), (60, 160)], LAYOUT["conv2"][-1])
-    arrow(axes, [(369, 213), (405, 213)], "1,568\nnumbers")
+            arrow(axes, [(left - 31, middle), (left - 2, middle)], step)
+    arrow(axes, [(436.5, 105), (436.5, 145), (60, 145), (60, 160)], LAYOUT["conv2"][-1])
+    arrow(axes, [(376, 213), (406, 213)], "1,568\nnumbers")
     draw_logits(axes, outputs["fc"], sum(p.numel() for p in model.fc.parameters()))
-    axes.set(xlim=(-2, 470), ylim=(266, -24), aspect="equal")
+    axes.set(xlim=(-2, 472), ylim=(266, -24), aspect="equal")
     axes.axis("off")
     plt.close(figure)
     return figure
@@ -273,7 +273,7 @@ def draw_maps(axes, name, maps, left, middle, columns, parameters):
 
 def draw_logits(axes, logits, parameters):
     """Draw the ten numbers that come out, a bar for each digit; the longest is the answer."""
-    zero, top, step = 440, 183, 6.1
+    zero, top, step = 442, 183, 6.1
     length = 20 / logits.abs().max().item()
     for digit, value in enumerate(logits.tolist()):
         answer = digit == logits.argmax()
