@@ -188,6 +188,47 @@ def show_boxes(image, boxes, titles, size=2.2):
     return figure
 
 
+def show_channels(maps, kernels, row, column, bias=0.0):
+    """Draw how one number comes from many maps: a patch of each, times a kernel of each, all added.
+
+    Args:
+        maps: what goes in, of shape (channels, height, width).
+        kernels: one filter, of shape (channels, size, size).
+        row, column: of the upper left number of the patch.
+        bias: what is added in the end.
+    """
+    maps, kernels = maps.detach().cpu(), kernels.detach().cpu()
+    channels, size = kernels.shape[:2]
+    patches = maps[:, row : row + size, column : column + size]
+    sums = (patches * kernels).sum(dim=(1, 2))
+    most, strongest, largest = maps.max(), kernels.abs().max(), sums.abs().max()
+    figure, grid = plt.subplots(
+        3, channels, figsize=(10.4, 2.8), squeeze=False, height_ratios=[1, 1, 0.8]
+    )
+    for channel, (above, middle, below) in enumerate(grid.T):
+        drawn = [above.imshow(maps[channel], AMOUNT, vmin=0, vmax=most, interpolation="nearest")]
+        corner = (column - 0.5, row - 0.5)
+        above.add_patch(Rectangle(corner, size, size, fill=False, ec="white", lw=1.5))
+        above.set_title(str(channel), fontsize=10, loc="center", pad=2)
+        drawn += [middle.imshow(kernels[channel], SIGNED, vmin=-strongest, vmax=strongest)]
+        square = sums[channel].reshape(1, 1)
+        drawn += [below.imshow(square, SIGNED, vmin=-largest, vmax=largest)]
+        dark = sums[channel].abs() > 0.6 * largest
+        text = f"{sums[channel] + 0.0:.2f}".replace("-", "−")
+        below.text(0, 0, text, ha="center", va="center", color="white" if dark else "black")
+        for axes in (above, middle, below):
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+    for axes, text in zip(grid[:, 0], ["map", "× kernel", "= sum"], strict=True):
+        axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=11)
+    for row_of_axes, picture in zip(grid, drawn, strict=True):
+        figure.colorbar(picture, ax=row_of_axes, aspect=6, fraction=0.02, pad=0.01)
+    total = f"{sums.sum():.2f} + {bias:.2f} = {sums.sum() + bias:.2f}".replace("-", "−")
+    figure.supxlabel(f"all {channels} sums + bias:  {total.replace('+ −', '− ')}", fontsize=12)
+    plt.close(figure)
+    return figure
+
+
 # Where draw_network puts the maps of each layer: the middle of their left edge, how many stand in a
 # row, and what happens on the way to them. The unit is a pixel of the digit: a 7 × 7 map is drawn
 # a quarter as wide as a 28 × 28 map.
