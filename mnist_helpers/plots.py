@@ -10,7 +10,11 @@ above and to the right, and twice the pixels in a notebook, for screens of high 
 import matplotlib.pyplot as plt
 import torch
 from IPython import get_ipython
+from matplotlib.colors import Normalize
+from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+from mnist_helpers.model import activations
 
 STYLE = {
     "figure.dpi": 96,
@@ -31,13 +35,14 @@ if get_ipython() is not None:
 # The same colour for the same thing in every figure.
 SIGNED, AMOUNT = "RdBu_r", "viridis"  # colour maps: signed values around zero, and amounts
 TRAINING, VALIDATION, TEST = "#0072B2", "#D55E00", "#009E73"
+MARK = "#D55E00"  # a window, a box, the answer: what to look at
 
 # One colour for each of the ten classes, the same in every figure (Paul Tol's 'muted', and black).
 CLASS_COLORS = ["#332288", "#88CCEE", "#44AA99", "#117733", "#999933"]
 CLASS_COLORS += ["#DDCC77", "#CC6677", "#882255", "#AA4499", "#000000"]
 
 
-def show_images(images, titles=None, columns=8, cmap="gray", limits=None, size=1.0):
+def show_images(images, titles=None, columns=8, cmap="gray", limits=None, size=1.0, bar=None):
     """Draw a grid of images.
 
     Args:
@@ -45,23 +50,282 @@ def show_images(images, titles=None, columns=8, cmap="gray", limits=None, size=1
         titles: if given, N strings.
         limits: (lowest, highest) value of the colour map; by default each image has its own.
         size: of one image, in inches.
+        bar: whether to draw a colour bar; by default where ``limits`` are given and the colours
+            are not shades of grey.
     """
     images = images.detach().cpu().reshape(len(images), *images.shape[-2:])
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    height = size * rows * (1.25 if titles is not None else 1.05)
+    bar = limits is not None and cmap != "gray" if bar is None else bar
+    height = size * rows * 1.05 + (0.25 * rows if titles is not None else 0)
     figure, grid = plt.subplots(
-        rows, columns, figsize=(size * columns, height), layout="constrained", squeeze=False
+        rows, columns, figsize=(size * columns + 0.6 * bar, height), squeeze=False
     )
+    vmin, vmax = limits or (None, None)
     for index, axes in enumerate(grid.flat):
         axes.axis("off")
         if index < len(images):
-            vmin, vmax = limits or (None, None)
-            axes.imshow(images[index], cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
+            drawn = axes.imshow(images[index], cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
             if titles is not None:
-                axes.set_title(str(titles[index]), fontsize=9)
+                axes.set_title(str(titles[index]), fontsize=10, loc="center")
+    if bar:
+        figure.colorbar(drawn, ax=grid, aspect=15 * rows, shrink=0.9)
     plt.close(figure)
     return figure
+
+
+def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decimals=0, size=0.45):
+    """Draw small grids of numbers side by side: each number in a square of its colour.
+
+    Args:
+        grids: tensors of shape (rows, columns), or single numbers.
+        titles: if given, a string for each grid.
+        signs: if given, what stands between neighbours, such as ["×", "="].
+        cmap: one colour map for all grids, or a list with one for each.
+        limits: (lowest, highest) value of the colour map; by default those of all the numbers.
+        decimals: how many to print.
+        size: of one square, in inches.
+    """
+    grids = [torch.as_tensor(grid).detach().cpu().float() for grid in grids]
+    grids = [grid if grid.dim() == 2 else grid.reshape(1, 1) for grid in grids]
+    everything = torch.cat([grid.flatten() for grid in grids])
+    lowest, highest = limits or (everything.min().item(), everything.max().item())
+    scale = Normalize(lowest, highest, clip=True)
+    cmaps = [cmap] * len(grids) if isinstance(cmap, str) else cmap
+    gap, tallest = 1.1, max(len(grid) for grid in grids)
+    width = sum(grid.shape[1] for grid in grids) + gap * (len(grids) - 1)
+    head = 0.9 if titles is not None else 0.1
+    figure, axes = plt.subplots(figsize=(size * width + 0.1, size * (tallest + head)))
+    axes.set(xlim=(-0.05, width + 0.05), ylim=(tallest + 0.05, -head), aspect="equal")
+    axes.axis("off")
+    left = 0
+    for index, grid in enumerate(grids):
+        top = (tallest - len(grid)) / 2
+        for row, values in enumerate(grid.tolist()):
+            for column, value in enumerate(values):
+                color = plt.get_cmap(cmaps[index])(scale(value))
+                square = Rectangle((left + column, top + row), 1, 1, fc=color, ec="0.6", lw=0.8)
+                axes.add_patch(square)
+                brightness = 0.3 * color[0] + 0.6 * color[1] + 0.1 * color[2]
+                axes.text(
+                    left + column + 0.5,
+                    top + row + 0.5,
+                    f"{value + 0.0:.{decimals}f}".replace("-", "−"),
+                    color="black" if brightness > 0.5 else "white",
+                    ha="center",
+                    va="center",
+                )
+        middle = left + grid.shape[1] / 2
+        if titles is not None:
+            axes.text(middle, top - 0.2, titles[index], ha="center", va="bottom", fontsize=11)
+        left += grid.shape[1]
+        if signs is not None and index < len(signs):
+            axes.text(left + gap / 2, tallest / 2, signs[index], ha="center", va="center", size=16)
+        left += gap
+    plt.close(figure)
+    return figure
+
+
+def show_window(image, feature_map, places, size=2.0):
+    """Draw a filter on its way over an image: a column of two pictures for each place.
+
+    Above is the image with the window, below the map as far as it is filled then.
+
+    Args:
+        image: of shape (height, width).
+        feature_map: what the filter makes of it, one number for each place of the window.
+        places: list of (row, column) of the window's upper left pixel, in the order it goes.
+        size: width of one frame, in inches.
+    """
+    image, feature_map = image.detach().cpu(), feature_map.detach().cpu()
+    kernel = image.shape[0] - feature_map.shape[0] + 1
+    limit = feature_map.abs().max().item()
+    figure, grid = plt.subplots(2, len(places), figsize=(size * len(places) + 0.6, 2 * size + 0.4))
+    for (row, column), (above, below) in zip(places, grid.T, strict=True):
+        above.imshow(image, "gray", interpolation="nearest")
+        so_far = torch.full_like(feature_map, float("nan"))
+        filled = row * feature_map.shape[1] + column + 1
+        so_far.view(-1)[:filled] = feature_map.flatten()[:filled]
+        below.set_facecolor("0.9")
+        drawn = below.imshow(so_far, SIGNED, vmin=-limit, vmax=limit, interpolation="nearest")
+        for axes, width in ((above, kernel), (below, 1)):
+            corner = (column - 0.5, row - 0.5)
+            axes.add_patch(Rectangle(corner, width, width, fill=False, ec=MARK, lw=2.5))
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+        middle = column + (kernel - 1) / 2, row + kernel - 0.5
+        link = ConnectionPatch(
+            middle, (column, row - 0.5), "data", "data", axesA=above, axesB=below, color=MARK
+        )
+        figure.add_artist(link)
+        above.set_title(f"row {row}, column {column}", fontsize=10, loc="center")
+        value = f"{feature_map[row, column]:.1f}".replace("-", "−")
+        below.set_xlabel(f"sum: {value}", fontsize=11)
+    figure.colorbar(drawn, ax=grid[1], aspect=15)
+    plt.close(figure)
+    return figure
+
+
+def show_boxes(image, boxes, titles, size=2.2):
+    """Draw an image once for each box, with the box on it.
+
+    Args:
+        image: of shape (height, width).
+        boxes: list of (row, column, height, width) in pixels.
+        titles: a string for each box.
+        size: of one image, in inches.
+    """
+    figure, grid = plt.subplots(
+        1, len(boxes), figsize=(size * len(boxes), size + 0.3), squeeze=False
+    )
+    for (row, column, height, width), title, axes in zip(boxes, titles, grid[0], strict=True):
+        axes.imshow(image.detach().cpu(), "gray", interpolation="nearest")
+        corner = (column - 0.5, row - 0.5)
+        axes.add_patch(Rectangle(corner, width, height, fill=False, ec=MARK, lw=2.5))
+        axes.set_title(title, fontsize=10, loc="center")
+        axes.axis("off")
+    plt.close(figure)
+    return figure
+
+
+def show_channels(maps, kernels, row, column, bias=0.0):
+    """Draw how one number comes from many maps: a patch of each, times a kernel of each, all added.
+
+    Args:
+        maps: what goes in, of shape (channels, height, width).
+        kernels: one filter, of shape (channels, size, size).
+        row, column: of the upper left number of the patch.
+        bias: what is added in the end.
+    """
+    maps, kernels = maps.detach().cpu(), kernels.detach().cpu()
+    channels, size = kernels.shape[:2]
+    patches = maps[:, row : row + size, column : column + size]
+    sums = (patches * kernels).sum(dim=(1, 2))
+    most, strongest, largest = maps.max(), kernels.abs().max(), sums.abs().max()
+    figure, grid = plt.subplots(
+        3, channels, figsize=(10.4, 2.8), squeeze=False, height_ratios=[1, 1, 0.8]
+    )
+    for channel, (above, middle, below) in enumerate(grid.T):
+        drawn = [above.imshow(maps[channel], AMOUNT, vmin=0, vmax=most, interpolation="nearest")]
+        corner = (column - 0.5, row - 0.5)
+        above.add_patch(Rectangle(corner, size, size, fill=False, ec="white", lw=1.5))
+        above.set_title(str(channel), fontsize=10, loc="center", pad=2)
+        drawn += [middle.imshow(kernels[channel], SIGNED, vmin=-strongest, vmax=strongest)]
+        square = sums[channel].reshape(1, 1)
+        drawn += [below.imshow(square, SIGNED, vmin=-largest, vmax=largest)]
+        dark = sums[channel].abs() > 0.6 * largest
+        text = f"{sums[channel] + 0.0:.2f}".replace("-", "−")
+        below.text(0, 0, text, ha="center", va="center", color="white" if dark else "black")
+        for axes in (above, middle, below):
+            axes.set(xticks=[], yticks=[])
+            axes.spines[:].set_visible(False)
+    for axes, text in zip(grid[:, 0], ["map", "× kernel", "= sum"], strict=True):
+        axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=11)
+    for row_of_axes, picture in zip(grid, drawn, strict=True):
+        figure.colorbar(picture, ax=row_of_axes, aspect=6, fraction=0.02, pad=0.01)
+    total = f"{sums.sum():.2f} + {bias:.2f} = {sums.sum() + bias:.2f}".replace("-", "−")
+    figure.supxlabel(f"all {channels} sums + bias:  {total.replace('+ −', '− ')}", fontsize=12)
+    plt.close(figure)
+    return figure
+
+
+# Where draw_network puts the maps of each layer: the middle of their left edge, how many stand in a
+# row, and what happens on the way to them. The unit is a pixel of the digit: a 7 × 7 map is drawn
+# a quarter as wide as a 28 × 28 map.
+LAYOUT = {
+    "conv1": (98, 58, 4, "16 filters"),
+    "relu1": (252, 58, 4, "negative\nto zero"),
+    "pool1": (406, 58, 4, "largest\nof 2 × 2"),
+    "conv2": (0, 213, 8, "32 filters, each looks at all 16 maps"),
+    "relu2": (154, 213, 8, "negative\nto zero"),
+    "pool2": (308, 213, 8, "largest\nof 2 × 2"),
+}
+
+
+def draw_network(model, image):
+    """Draw a ``CNN`` with an image flowing through it, layer by layer, from real activations.
+
+    Maps are drawn to scale. Each layer has one scale of colours, which stands below its maps.
+
+    Args:
+        model: a ``CNN``, trained or not.
+        image: of shape (28, 28), (1, 28, 28) or (1, 1, 28, 28).
+    """
+    image = image.detach().reshape(1, 1, 28, 28).to(next(model.parameters()).device)
+    with torch.no_grad():
+        outputs = {name: output.cpu()[0] for name, output in activations(model, image).items()}
+    figure, axes = plt.subplots(figsize=(10, 6.4))
+    axes.imshow(image.cpu()[0, 0], "gray", extent=(0, 56, 86, 30), interpolation="nearest")
+    label(axes, 28, 30, "the digit", "28 × 28 pixels")
+    for name, (left, middle, columns, step) in LAYOUT.items():
+        parameters = sum(parameter.numel() for parameter in getattr(model, name).parameters())
+        draw_maps(axes, name, outputs[name], left, middle, columns, parameters)
+        if name != "conv2":
+            arrow(axes, [(left - 31, middle), (left - 2, middle)], step)
+    arrow(axes, [(436.5, 105), (436.5, 145), (60, 145), (60, 160)], LAYOUT["conv2"][-1])
+    arrow(axes, [(376, 213), (406, 213)], "1,568\nnumbers")
+    draw_logits(axes, outputs["fc"], sum(p.numel() for p in model.fc.parameters()))
+    axes.set(xlim=(-2, 472), ylim=(266, -24), aspect="equal")
+    axes.axis("off")
+    plt.close(figure)
+    return figure
+
+
+def label(axes, middle, top, name, shape):
+    """Write the name of a layer, and below it the shape of what it makes."""
+    axes.text(middle, top - 11, name, ha="center", va="bottom", weight="bold", fontsize=11)
+    axes.text(middle, top - 1.5, shape, ha="center", va="bottom")
+
+
+def arrow(axes, points, text):
+    """Draw an arrow along the points, with a text above the longest level part of it."""
+    *_, before, last = points
+    axes.plot(*zip(*points, strict=True), color="0.4", lw=1.2, solid_joinstyle="miter")
+    head = {"arrowstyle": "-|>", "color": "0.4", "lw": 1.2}
+    axes.annotate("", last, before, arrowprops=head)
+    (left, height), (right, _) = points[len(points) // 2 - 1 : len(points) // 2 + 1]
+    axes.text((left + right) / 2, height - 3, text, ha="center", va="bottom", linespacing=1.1)
+
+
+def draw_maps(axes, name, maps, left, middle, columns, parameters):
+    """Draw the maps of one layer as a block, with their scale of colours below."""
+    count, height, width = maps.shape
+    rows = count // columns
+    block = torch.full((rows * (height + 1) + 1, columns * (width + 1) + 1), float("nan"))
+    for index, values in enumerate(maps):
+        row, column = index // columns * (height + 1) + 1, index % columns * (width + 1) + 1
+        block[row : row + height, column : column + width] = values
+    limit = maps.abs().max().item()
+    lowest = -limit if maps.min() < 0 else 0
+    colors = plt.get_cmap(SIGNED if lowest else AMOUNT).with_extremes(bad="0.7")
+    top, bottom = middle - block.shape[0] / 2, middle + block.shape[0] / 2
+    extent = (left, left + block.shape[1], bottom, top)
+    axes.imshow(block, colors, vmin=lowest, vmax=limit, extent=extent, interpolation="nearest")
+    center = left + block.shape[1] / 2
+    label(axes, center, top, name, f"{count} × {height} × {width}")
+    ramp = (center - 15, center + 15, bottom + 8.5, bottom + 4.5)
+    axes.imshow(torch.linspace(0, 1, 100)[None], colors, extent=ramp, aspect="auto")
+    lowest_text = f"−{limit:.1f}" if lowest else "0"
+    axes.text(center - 17, bottom + 6.2, lowest_text, ha="right", va="center")
+    axes.text(center + 17, bottom + 6.2, f"{limit:.1f}", ha="left", va="center")
+    if parameters:
+        axes.text(center, bottom + 17, f"{parameters:,} parameters", ha="center", va="center")
+
+
+def draw_logits(axes, logits, parameters):
+    """Draw the ten numbers that come out, a bar for each digit; the longest is the answer."""
+    zero, top, step = 442, 183, 6.1
+    length = 20 / logits.abs().max().item()
+    for digit, value in enumerate(logits.tolist()):
+        answer = digit == logits.argmax()
+        bar = Rectangle((zero, top + step * digit), value * length, 4.6)
+        bar.set_color(MARK if answer else "0.65")
+        axes.add_patch(bar)
+        style = {"weight": "bold", "color": MARK} if answer else {}
+        axes.text(416, top + step * digit + 2.3, digit, ha="right", va="center", **style)
+    axes.plot([zero, zero], [top - 1, top + 10 * step], color="0.4", lw=0.8)
+    label(axes, zero, top - 1, "fc", "10 numbers")
+    axes.text(zero, 261, f"{parameters:,} parameters", ha="center", va="center")
 
 
 def plot_history(history, smooth=100):
@@ -69,16 +333,18 @@ def plot_history(history, smooth=100):
 
     The training loss is averaged over ``smooth`` steps, or all of them if there are fewer.
     """
-    figure, (loss_axes, accuracy_axes) = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained")
+    figure, (loss_axes, accuracy_axes) = plt.subplots(1, 2, figsize=(9, 3))
     smooth = max(1, min(smooth, len(history["train_loss"])))
     whole = len(history["train_loss"]) // smooth * smooth
     averages = torch.tensor(history["train_loss"][:whole]).reshape(-1, smooth).mean(dim=1)
     steps = history["validation_step"]
-    loss_axes.plot(smooth * torch.arange(1, len(averages) + 1), averages, label="training")
-    loss_axes.plot(steps, history["validation_loss"], "o--", label="validation")
-    loss_axes.set(xlabel="step", ylabel="cross entropy", ylim=(0, None))
+    middles = smooth * (torch.arange(len(averages)) + 0.5)
+    loss_axes.plot(middles, averages, color=TRAINING, label="training")
+    loss_axes.plot(steps, history["validation_loss"], "o--", color=VALIDATION, label="validation")
+    loss_axes.set(xlabel="step", ylabel="cross entropy", ylim=(0, None), title="Loss")
     loss_axes.legend()
-    accuracy_axes.plot(steps, 100 * torch.tensor(history["validation_accuracy"]), "o--", color="C1")
-    accuracy_axes.set(xlabel="step", ylabel="validation accuracy (%)")
+    accuracy = 100 * torch.tensor(history["validation_accuracy"])
+    accuracy_axes.plot(steps, accuracy, "o--", color=VALIDATION)
+    accuracy_axes.set(xlabel="step", ylabel="%", title="Accuracy on validation images")
     plt.close(figure)
     return figure
