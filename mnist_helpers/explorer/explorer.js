@@ -397,8 +397,12 @@ export function formatShort(value) {
     const raised = String(Number(exponent)).replace(/./g, c => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
     return `${mantissa.replace("-", "−")} · 10${raised}`;
   }
-  return format(value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3);
+  if (size >= 1000) return thousands(format(value, 0));
+  return format(value, size >= 100 ? 1 : size >= 10 ? 2 : 3);
 }
+
+// With three places, or as a power of ten: for those who calculate it again.
+const percentLong = share => `${share < 5e-6 && share > 0 ? formatShort(100 * share) : format(100 * share, 3)} %`;
 
 export function percent(share) {
   const value = 100 * share;
@@ -446,7 +450,7 @@ function makeCanvas(size, attributes = {}) {
 }
 
 // Draw size × size numbers, from `start` on, with one pixel each, and `pad` pixels of zeros around.
-function paint(canvas, values, start, size, scale, pad = 0) {
+function paint(canvas, values, start, size, scale, pad = 0, fade = false) {
   const whole = size + 2 * pad, context = canvas.getContext("2d");
   const image = context.createImageData(whole, whole), rgba = image.data;
   const { map, low, high } = scale, factor = high > low ? 256 / (high - low) : 0;
@@ -454,7 +458,8 @@ function paint(canvas, values, start, size, scale, pad = 0) {
     for (let column = -pad; column < size + pad; column++, to += 4) {
       const value = inside(row, column, size) ? values[start + row * size + column] : 0;
       const i = 3 * (factor ? Math.min(255, Math.max(0, Math.floor((value - low) * factor))) : 128);
-      rgba[to] = map[i]; rgba[to + 1] = map[i + 1]; rgba[to + 2] = map[i + 2]; rgba[to + 3] = 255;
+      rgba[to] = map[i]; rgba[to + 1] = map[i + 1]; rgba[to + 2] = map[i + 2];
+      rgba[to + 3] = fade ? 230 * Math.sqrt(Math.abs(value) / high) : 255;
     }
   context.putImageData(image, 0, 0);
 }
@@ -484,7 +489,7 @@ function colorBar() {
     draw(scale) {
       if (scale.map !== last) strip.style.background = gradient((last = scale.map));
       const digits = scale.high >= 10 ? 0 : 1;
-      setText(low, format(scale.low, scale.map === GREY ? 0 : digits));
+      setText(low, scale.low ? format(scale.low, scale.map === GREY ? 0 : digits) : "0");
       setText(middle, scale.low < 0 ? "0" : "");
       setText(high, format(scale.high, scale.map === GREY ? 0 : digits));
     },
@@ -955,9 +960,10 @@ function makeExplorer(root, options) {
       h("span", { class: "xp-rail" }, logitBar), logit);
     const toShare = h("button", { type: "button", class: "xp-to-share", click: () => open("softmax", digit) },
       h("span", { class: "xp-rail" }, bar, ghost), share);
-    for (const kind of ["pointerenter", "focus"]) toLogit.addEventListener(kind, () => overview.traceDigit(digit));
-    for (const kind of ["pointerleave", "blur"]) toLogit.addEventListener(kind, () => overview.clearTrace());
     const node = h("div", { class: "xp-row" }, h("span", { class: "xp-digit" }, String(digit)), toLogit, toShare);
+    for (const kind of ["pointerenter", "focus"])
+      toLogit.addEventListener(kind, () => overview.traceDigit(digit, node));
+    for (const kind of ["pointerleave", "blur"]) toLogit.addEventListener(kind, () => overview.clearTrace());
     return { node, logit, logitBar, share, bar, ghost, toLogit, toShare };
   });
   const rowsNode = h("div", { class: "xp-rows", role: "group", "aria-label": "Logits and probabilities of the ten digits" },
@@ -996,7 +1002,11 @@ function makeExplorer(root, options) {
       });
       row.bar.style.width = `${100 * share}%`;
       row.ghost.hidden = !state.baseline;
-      if (state.baseline) row.ghost.style.left = `${100 * state.baseline[digit]}%`;
+      if (state.baseline) {
+        const before = state.baseline[digit];
+        row.ghost.hidden = before < 0.005 && share < 0.005;
+        row.ghost.style.left = `${100 * before}%`;
+      }
       setText(row.logit, shares ? format(logit, 1) : "");
       setText(row.share, shares ? percent(share) : "");
       row.share.dataset.value = share;
@@ -1074,7 +1084,7 @@ function makeExplorer(root, options) {
     state.layer = null;
     build();
     const back = openedFrom?.isConnected && openedFrom.offsetParent ? openedFrom : tabs.node.querySelector("[tabindex='0']");
-    back?.focus({ preventScroll: true });
+    back?.focus({ preventScroll: root.dataset.size === "wide" });
   }
 
   // Put the view that is asked for into the page.
@@ -1092,6 +1102,7 @@ function makeExplorer(root, options) {
       main.replaceChildren(detail);
     } else main.replaceChildren({ network: overview, whatif: whatIf, playground }[tab].node);
     drawMain();
+    whatIf.settle();
   }
 
   function toggle(layer, map) {
@@ -1245,12 +1256,12 @@ function makeOverview(state, { open, root }) {
     flow.classList.add("xp-tracing");
     for (const [from, i, to, j] of links)
       for (const tile of [tileOf(from, i), to === "fc" ? null : tileOf(to, j)]) tile?.classList.add("xp-lit");
-    if (root.dataset.size === "narrow") return;
+    if (root.dataset.size === "narrow" || (links[0][2] === "fc" && root.dataset.size !== "wide")) return;
     const box = flow.getBoundingClientRect();
     lines.setAttribute("viewBox", `0 0 ${box.width} ${box.height}`);
     for (const [from, i, to, j, strength, color] of links) {
       const a = tileOf(from, i).getBoundingClientRect();
-      const b = to === "fc" ? { left: box.right, top: box.top, height: box.height } : tileOf(to, j).getBoundingClientRect();
+      const b = (to === "fc" ? j : tileOf(to, j)).getBoundingClientRect();
       const [x1, y1] = [a.right - box.left, a.top + a.height / 2 - box.top];
       const [x2, y2] = [b.left - box.left, b.top + b.height / 2 - box.top];
       const middle = (x1 + x2) / 2;
@@ -1261,14 +1272,14 @@ function makeOverview(state, { open, root }) {
     }
   }
 
-  function traceDigit(digit) {
+  function traceDigit(digit, target) {
     if (!state.values || state.layer || state.tab !== "network") return;
     clearTrace();
     const parts = contributions(stateWeights(), state.values.pool2, digit);
     const sums = Array.from({ length: 32 }, (_, map) => parts.subarray(49 * map, 49 * map + 49).reduce((a, b) => a + b));
     const most = Math.max(...sums.map(Math.abs)) || 1;
     setText(caption, `Logit of ${digit}: all 32 maps of pool2. Red pushes it up, blue down; thick lines push most.`);
-    light(sums.map((sum, map) => ["pool2", map, "fc", 0, Math.abs(sum) / most, css(colorOf(SIGNED, sum < 0 ? -0.7 : 0.7, -1, 1))]));
+    light(sums.map((sum, map) => ["pool2", map, "fc", target, Math.abs(sum) / most, css(colorOf(SIGNED, sum < 0 ? -0.7 : 0.7, -1, 1))]));
   }
 
   function clearTrace() {
@@ -1427,15 +1438,15 @@ function makeConv2(state, tools) {
     ...tiles.map(tile => tile.node));
   rove(grid, tiles.map(tile => tile.node), () => columnsOf(grid));
   const output = makeField({ size, name: `Map ${map} of conv2`, onMove: move });
-  const bar = colorBar(), inputBar = colorBar();
+  const bar = colorBar(), found = h("div", { class: "xp-label" });
   const fall = makeWaterfall(choose);
   const sum = makeArithmetic(false);
   const node = h("div", { class: "xp-view" },
+    labelled("1. Each of the 16 maps of pool1 has its own kernel here. Patch × kernel gives a sum: sixteen sums.", grid),
     h("div", { class: "xp-fields xp-fields-conv2" },
-      labelled("the 16 maps of pool1, each × its own kernel, gives 16 sums", grid, inputBar.node),
-      labelled(`map ${map}, 14 × 14`, output.node, bar.node)),
-    player.node,
-    labelled("sixteen sums and the bias, added one after the other", fall.node),
+      h("div", { class: "xp-labelled" },
+        h("div", { class: "xp-label" }, "2. The sixteen sums and the bias, added one after the other, make one number."), fall.node, player.node),
+      h("div", { class: "xp-labelled" }, found, output.node, bar.node)),
     sum.node);
   return {
     node, stop: player.stop,
@@ -1457,8 +1468,8 @@ function makeConv2(state, tools) {
       output.paint(values.conv2, map * 196, scales.conv2);
       output.mark(row, column, format(number));
       bar.draw(scales.conv2);
-      inputBar.draw(scales.pool1);
       player.at(`row ${row}, column ${column}`);
+      setText(found, `3. In map ${map}: ${state.off.conv2.has(map) ? "switched off, so 0" : format(number)}`);
       fall.draw(sums, at.bias, number, state.channel, state.off.conv2.has(map));
       sum.draw(at.parts[state.channel], `patch of map ${state.channel}`, scales.pool1, scales["conv2.weight"], `kernel for map ${state.channel}`);
     },
@@ -1467,7 +1478,7 @@ function makeConv2(state, tools) {
 
 // Bars that start where the last one ended.
 function makeWaterfall(choose) {
-  const svg = h("svg:svg", { class: "xp-fall", viewBox: "0 0 800 132", role: "img" });
+  const svg = h("svg:svg", { class: "xp-fall", viewBox: "0 0 560 132", role: "img" });
   const text = (x, y, content, attributes = {}) => h("svg:text", { x, y, "text-anchor": "middle", ...attributes }, content);
   return {
     node: svg,
@@ -1475,15 +1486,15 @@ function makeWaterfall(choose) {
       const bars = [...sums, bias], ends = [0];
       for (const value of bars) ends.push(ends.at(-1) + value);
       const low = Math.min(...ends), high = Math.max(...ends), room = high - low || 1;
-      const y = value => 16 + ((high - value) / room) * 84, width = 800 / 18;
-      svg.replaceChildren(h("svg:line", { x1: 0, x2: 800, y1: y(0), y2: y(0), class: "xp-zero" }));
+      const y = value => 16 + ((high - value) / room) * 84, width = 560 / 18;
+      svg.replaceChildren(h("svg:line", { x1: 0, x2: 560, y1: y(0), y2: y(0), class: "xp-zero" }));
       bars.forEach((value, i) => {
         const [a, b] = [y(ends[i]), y(ends[i + 1])], x = i * width;
         const color = css(colorOf(SIGNED, value < 0 ? -0.7 : 0.7, -1, 1));
         const group = h("svg:g", { class: i === chosen ? "xp-chosen" : "", click: () => i < 16 && choose(i) },
           h("svg:rect", { x, y: 0, width, height: 132, class: "xp-hit" }),
-          h("svg:rect", { x: x + 5, y: Math.min(a, b), width: width - 10, height: Math.max(1.5, Math.abs(a - b)), style: `fill: ${color}` }),
-          h("svg:line", { x1: x + width - 5, x2: x + width + 5, y1: b, y2: b, class: "xp-zero" }),
+          h("svg:rect", { x: x + 3, y: Math.min(a, b), width: width - 6, height: Math.max(1.5, Math.abs(a - b)), style: `fill: ${color}` }),
+          h("svg:line", { x1: x + width - 3, x2: x + width + 3, y1: b, y2: b, class: "xp-zero" }),
           text(x + width / 2, 122, i < 16 ? String(i) : "bias"));
         svg.append(group);
       });
@@ -1607,9 +1618,10 @@ function makeFc(state, tools) {
   const node = h("div", { class: "xp-view" },
     digits.node,
     h("div", { class: "xp-fields xp-fields-fc" },
-      labelled(`what each number of pool2 adds to the logit of ${digit}: red up, blue down`, grid, bar.node),
-      labelled("all maps together, on the digit", h("div", { class: "xp-field xp-overlay" }, under, place))),
-    h("div", { class: "xp-sum" }, up.node, sign("−"), down.node, sign("+"), bias.node, sign("="), result.node),
+      labelled(`What pool2 adds to the logit of ${digit}: red pushes it up, blue down`, grid, bar.node),
+      h("div", { class: "xp-together" },
+        labelled("All maps together, on the digit", h("div", { class: "xp-field xp-overlay" }, under, place)),
+        h("div", { class: "xp-sum" }, up.node, sign("−"), down.node, sign("+"), bias.node, sign("="), result.node))),
     chosen,
     h("div", { class: "xp-sum xp-three" },
       fields[0].node, sign("×"), fields[1].node, sign("="), fields[2].node,
@@ -1634,19 +1646,19 @@ function makeFc(state, tools) {
       const together = new Float32Array(49);
       parts.forEach((part, i) => { together[i % 49] += part; });
       paint(under, values.input, 0, 28, scales.input);
-      paint(place, together, 0, 7, scaleOf(together, "signed"));
+      paint(place, together, 0, 7, scaleOf(together, "signed"), 0, true);
       const i = 49 * channel + 7 * row + column, w = weights.fc.weight.subarray(1568 * digit, 1568 * digit + 1568);
       [[values.pool2, scales.pool2], [w, scales["fc.weight"]], [parts, scale]].forEach(([numbers, its], k) => {
         fields[k].paint(numbers, 49 * channel, its);
         fields[k].mark(row, column, format(numbers[i]));
       });
-      setText(chosen, `map ${channel} of pool2, row ${row}, column ${column}: one of the 1,568 products`);
+      setText(chosen, `Map ${channel} of pool2, row ${row}, column ${column}: one of the 1,568 products`);
       activation.draw(values.pool2[i], "activation", scales.pool2);
       weight.draw(w[i], "weight", scales["fc.weight"]);
       product.draw(parts[i], "product", scale);
       const sumOf = keep => parts.reduce((total, part) => (keep(part) ? total + part : total), 0);
-      up.draw(sumOf(part => part > 0), "pushed up");
-      down.draw(-sumOf(part => part < 0), "pushed down");
+      up.draw(sumOf(part => part > 0), "up");
+      down.draw(-sumOf(part => part < 0), "down");
       bias.draw(weights.fc.bias[digit], "bias");
       result.draw(values.fc[digit], `logit of ${digit}`, scaleOf(values.fc, "signed"));
     },
@@ -1679,14 +1691,14 @@ function makeSoftmax(state, tools) {
       rows.forEach(({ node, cells, bar, toLogit }, digit) => {
         setText(toLogit, format(fc[digit], 3));
         setText(cells[1], formatShort(exponentials[digit]));
-        setText(cells[2], percent(probabilities[digit]));
+        setText(cells[2], percentLong(probabilities[digit]));
         cells[2].dataset.value = probabilities[digit];
         bar.style.width = `${100 * probabilities[digit]}%`;
         node.classList.toggle("xp-chosen", digit === state.digit);
       });
       setText(total, formatShort(sum));
       const d = state.digit;
-      setText(words, `digit ${d}:  ${formatShort(exponentials[d])} / ${formatShort(sum)} = ${percent(probabilities[d])}`);
+      setText(words, `digit ${d}:  ${formatShort(exponentials[d])} / ${formatShort(sum)} = ${percentLong(probabilities[d])}`);
     },
   };
 }
@@ -1710,7 +1722,7 @@ function makeWhatIf(state, { later, current, movedInWords }) {
       ...tiles.map(tile => tile.node));
     rove(grid, tiles.map(tile => tile.node), () => columnsOf(grid));
     toggles[layer] = tiles;
-    return labelled(`the ${LAYER[layer].maps} filters of ${layer}, by their maps after ReLU`, grid);
+    return labelled(`the ${LAYER[layer].maps} filters of ${layer}, after ReLU`, grid);
   });
   const all = on => {
     for (const layer of ["conv1", "conv2"])
@@ -1718,6 +1730,7 @@ function makeWhatIf(state, { later, current, movedInWords }) {
     later();
   };
 
+  const losses = h("span");
   const moved = makeCanvas(28), movedText = h("span", { class: "xp-place", "aria-live": "polite" });
   const go = (right, down) => {
     state.right = Math.max(-14, Math.min(14, state.right + right));
@@ -1748,23 +1761,22 @@ function makeWhatIf(state, { later, current, movedInWords }) {
   const training = h("section", { class: "xp-box" }, h("h2", {}, "Before and after the training"),
     which.node, ...kernels.map(row => row.node), answers);
   const node = h("div", { class: "xp-whatif" },
-    h("section", { class: "xp-box" }, h("h2", {}, "Switch filters off"),
-      h("p", { class: "xp-hint" }, "Click a filter: its map becomes 0 everywhere, and the answer changes. ",
-        "The number below it: what is left of the first answer's probability without this one filter."),
-      h("div", { class: "xp-groups" }, ...groups),
-      h("p", { class: "xp-buttons" }, button("All on", () => all(true)), button("All off", () => all(false)))),
+    h("section", { class: "xp-box" },
+      h("div", { class: "xp-box-head" }, h("h2", {}, "Switch filters off"),
+        button("All on", () => all(true)), button("All off", () => all(false))),
+      h("p", { class: "xp-hint" }, "Click a filter: its map becomes 0 everywhere, and the answer may change. ", losses),
+      h("div", { class: "xp-groups" }, ...groups)),
     h("div", { class: "xp-pair" },
       h("section", { class: "xp-box" }, h("h2", {}, "Move the digit"),
         h("div", { class: "xp-moving" }, cross, h("div", { class: "xp-field xp-moved" }, moved), h("p", {}, movedText,
-          h("span", { class: "xp-hint" }, "The network was trained on digits in the middle. How far can yours go?")))),
+          h("span", { class: "xp-hint" }, "The network learned from digits in the middle. How far can this one go?")))),
       training));
 
-  // What remains of the probability of the first answer when one filter more is off.
-  function remaining(layer, map) {
+  // How far the logit of the answer falls or rises when one filter more is off.
+  function change(layer, map, answer) {
     const off = { conv1: new Set(state.off.conv1), conv2: new Set(state.off.conv2) };
     off[layer].add(map);
-    const answer = state.probabilities.indexOf(Math.max(...state.probabilities));
-    return forward(current(), state.image, off).probabilities[answer];
+    return forward(current(), state.image, off).fc[answer] - state.values.fc[answer];
   }
 
   return {
@@ -1794,10 +1806,19 @@ function makeWhatIf(state, { later, current, movedInWords }) {
         `${name === "now" ? "Now" : "Before"} it reads ${sentence(forward(parts[name], image, state.off).probabilities)}`).join(". ") + "." : "");
     },
     settle() {
-      if (!node.isConnected) return;
-      for (const [layer, tiles] of Object.entries(toggles))
-        tiles.forEach(({ share }, map) =>
-          setText(share, state.probabilities && !state.off[layer].has(map) ? percent(remaining(layer, map)) : state.off[layer].has(map) ? "off" : ""));
+      if (!node.isConnected || !state.values) return;
+      const answer = state.probabilities ? state.probabilities.indexOf(Math.max(...state.probabilities)) : -1;
+      setText(losses, answer < 0 ? "" : `The number below each: what the logit of ${answer} would gain or lose without it.`);
+      for (const [layer, tiles] of Object.entries(toggles)) {
+        const gains = tiles.map((_, map) => (answer < 0 || state.off[layer].has(map) ? 0 : change(layer, map, answer)));
+        const scale = scaleOf(gains, "signed");
+        tiles.forEach(({ share }, map) => {
+          const off = state.off[layer].has(map), color = colorOf(SIGNED, gains[map], scale.low, scale.high);
+          setText(share, off ? "off" : answer < 0 ? "" : `${gains[map] > 0.05 ? "+" : ""}${format(gains[map], 1)}`);
+          share.style.background = off ? "" : css(color);
+          share.style.color = off ? "" : inkOn(color);
+        });
+      }
     },
   };
 }
@@ -1807,7 +1828,7 @@ function makeWhatIf(state, { later, current, movedInWords }) {
 const KERNELS = {
   vertical: ["upright edges", (row, column, size) => edge(column, size)],
   horizontal: ["level edges", (row, column, size) => edge(row, size)],
-  sum: ["sum", () => 1],
+  sum: ["the sum of all", () => 1],
 };
 const edge = (i, size) => (size === 1 ? 1 : Math.sign(2 * i - (size - 1)));
 const PRESETS = [
@@ -1843,7 +1864,7 @@ export function makePlayground() {
   const outputGrid = h("svg:svg", { class: "xp-cells", role: "img" });
   const kernelGrid = h("svg:svg", { class: "xp-cells xp-cells-kernel", role: "img" });
   const inputLabel = h("div", { class: "xp-label" }), outputLabel = h("div", { class: "xp-label" }), kernelLabel = h("div", { class: "xp-label" });
-  const formula = h("p", { class: "xp-formula", "aria-live": "polite" }), words = h("p", { class: "xp-hint xp-words" });
+  const formula = h("p", { class: "xp-filled", "aria-live": "polite" }), words = h("p", { class: "xp-hint xp-words" });
   const sumLine = h("p", { class: "xp-formula xp-sum-line" });
   const player = makePlayer(by => {
     if (!size) return;
@@ -1854,9 +1875,10 @@ export function makePlayground() {
   });
   const node = h("div", { class: "xp-playground" },
     h("div", { class: "xp-settings" }, h("h2", {}, "A convolution, step by step"), ...sliders.map(([, made]) => made.node),
-      h("div", { class: "xp-label" }, "kernel"), kernels.node, h("div", { class: "xp-label" }, "examples"), presets),
+      h("div", { class: "xp-label" }, "The kernel looks for"), kernels.node, h("div", { class: "xp-label" }, "Examples"), presets),
     h("div", { class: "xp-stage" },
-      formula,
+      h("div", { class: "xp-formula" },
+        h("p", { class: "xp-hint" }, "output = ⌊(input + 2 · padding − dilation · (kernel − 1) − 1) / stride⌋ + 1"), formula),
       h("div", { class: "xp-boards" },
         h("div", { class: "xp-board" }, inputLabel, inputGrid), sign("×"),
         h("div", { class: "xp-board" }, kernelLabel, kernelGrid), sign("="),
@@ -1903,18 +1925,24 @@ export function makePlayground() {
     size = found.size;
     row = Math.max(0, Math.min(row, size - 1));
     column = Math.max(0, Math.min(column, size - 1));
-    const reached = new Set(), window = new Map();
+    const reached = new Set();
     for (let r = 0; r < size; r++)
       for (let c = 0; c < size; c++) for (const [y, x] of taps(r, c)) reached.add(y * 100 + x);
-    if (size) taps(row, column).forEach(([y, x], i) => window.set(y * 100 + x, i));
     board(inputGrid, padded, (r, c) => {
       const [y, x] = [r - padding, c - padding], key = y * 100 + x, real = inside(y, x, input), value = valueAt([y, x]);
-      const kind = [real ? "xp-real" : "xp-rim", reached.has(key) ? "" : "xp-unread", window.has(key) ? "xp-tap" : ""].join(" ");
+      const kind = [real ? "xp-real" : "xp-rim", reached.has(key) ? "" : "xp-unread", ""].join(" ");
       return {
         kind, text: String(value), fill: real ? (value ? "#fff" : "#000") : null, ink: real ? (value ? "#000" : "#fff") : null,
         click: real ? () => { cells[y * input + x] = 1 - value; draw(); } : undefined,
       };
     });
+    if (size) {
+      // One frame around the window, or one around each pixel that a dilated kernel reads.
+      const frames = dilation === 1 ? [[row * stride, column * stride, span]] : taps(row, column).map(([y, x]) => [y + padding, x + padding, 1]);
+      for (const [r, c, side] of frames)
+        for (const kind of ["xp-frame-dark", "xp-frame"])
+          inputGrid.append(h("svg:rect", { x: 30 * c, y: 30 * r, width: 30 * side, height: 30 * side, class: kind }));
+    }
     const most = Math.max(1, ...Array.from({ length: size * size }, (_, i) => Math.abs(resultAt(Math.floor(i / size), i % size))));
     const signed = (value, high) => {
       const color = colorOf(SIGNED, value, -high * 1.25, high * 1.25);
@@ -1935,7 +1963,7 @@ export function makePlayground() {
     kernelGrid.setAttribute("aria-label", `Kernel: ${kernel.map(minus).join(", ")}`);
     outputGrid.setAttribute("aria-label", size ? `Output of ${size} by ${size}; row ${row}, column ${column} is ${minus(resultAt(row, column))}` : "No output");
     node.dataset.size = size;
-    setText(formula, `output = ⌊(${input} + 2·${padding} − ${dilation}·(${set.kernel} − 1) − 1) / ${stride}⌋ + 1 = ${size || "none"}`);
+    setText(formula, `output = ⌊(${input} + 2 · ${padding} − ${dilation} · (${set.kernel} − 1) − 1) / ${stride}⌋ + 1 = ${minus(Math.floor((padded - span) / stride) + 1)}${size ? "" : ", impossible"}`);
     player.at(size ? `row ${row}, column ${column}` : "");
     if (size) {
       const terms = taps(row, column).map((place, i) => [valueAt(place), kernel[i]]).filter(([value, weight]) => value && weight);
@@ -1988,11 +2016,13 @@ export function mount(element, options = {}) {
     themes.observe(node, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "theme"] });
   const measure = () => {
     const width = root.clientWidth;
+    if (width === lastWidth) return;
+    lastWidth = width;
     const size = width >= 1080 ? "wide" : width >= 640 ? "medium" : "narrow";
     if (width && size !== root.dataset.size) root.dataset.size = size;
     app?.resized?.();
   };
-  let app = null;
+  let app = null, lastWidth = -1;
   const sizes = new ResizeObserver(measure);
   root.dataset.size = "wide";
   const show = build => {
