@@ -11,14 +11,16 @@ from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
 
 
 def train_and_test(seed, train_data, validation_loader, test_loader):
-    """Return the validation and the test accuracy of the recipe of notebook 05 with this seed."""
+    """Return the validation and the test accuracy of the recipe of notebook 05 with a seed."""
+    images, labels = train_data
     torch.manual_seed(seed)
     model = CNN().to(memory_format=torch.channels_last)
     criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
-    train_loader = make_loader(*train_data, batch_size=64, shuffle=True, seed=seed)
+    train_loader = make_loader(images, labels, batch_size=64, shuffle=True, seed=seed)
     history = fit(model, train_loader, validation_loader, criterion, optimizer, epochs=3)
-    return history["validation_accuracy"][-1], evaluate(model, test_loader, criterion)[1]
+    _, test_accuracy = evaluate(model, test_loader, criterion)
+    return history["validation_accuracy"][-1], test_accuracy
 
 
 def main():
