@@ -1,34 +1,20 @@
-"""'If something goes wrong' has a section for each message, and notebook 00 finds it."""
+"""Each message has a section in "If something goes wrong", and the check of a machine finds it."""
 
 import http.server
 import importlib
 import importlib.metadata
 import re
 import threading
-from pathlib import Path
 
-import nbformat
 import pytest
 import torch
+from project import DATA, DOCS, markdown_cells, read
 from torchvision.datasets import MNIST
 
-from mnist_helpers import load_mnist
+from mnist_helpers import load_mnist, ready
 
-ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
 HEADINGS = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
-CELLS = nbformat.read(ROOT / "notebooks" / "00_start_here.ipynb", as_version=4).cells
-
-
-@pytest.fixture(scope="module")
-def start():
-    """The names that the cells of notebook 00 define, up to the verdict."""
-    names = {}
-    for cell in CELLS:
-        if cell.cell_type == "code" and "problems = []" in cell.source:
-            return names
-        if cell.cell_type == "code" and "%pip" not in cell.source:
-            exec(cell.source, names)
 
 
 def anchor(heading):
@@ -49,9 +35,14 @@ def test_every_section_is_in_the_table():
     assert set(HEADINGS) == {heading for heading, _ in linked} | {"How we know"}
 
 
-def test_notebook_00_names_sections_of_the_page(start):
-    assert set(start["SECTIONS"].values()) <= set(HEADINGS)
-    assert any("](../docs/troubleshooting.md)" in cell.source for cell in CELLS)
+def test_the_check_names_sections_of_the_page():
+    assert set(ready.SECTIONS.values()) <= set(HEADINGS)
+    assert any("](../docs/troubleshooting.md)" in cell.source for cell in markdown_cells(read(0)))
+
+
+def test_a_machine_that_is_ready(capsys):
+    assert ready.check(DATA) == []
+    assert capsys.readouterr().out.splitlines()[-1] == "Ready"
 
 
 def refused_download(folder):
@@ -72,40 +63,45 @@ def refused_download(folder):
             server.shutdown()
 
 
-def old_torch(start):
+def old_packages(folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.metadata, "version", lambda name: "0.1")
-        start["check_versions"]()
+        ready.check_packages(folder)
 
 
-def no_helpers(start):
+def old_python(folder):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.util, "find_spec", lambda name: None)
-        start["check_helpers"]()
+        patch.setattr("platform.python_version", lambda: "3.10.4")
+        ready.check_python(folder)
+
+
+def cut_short(folder):
+    raise RuntimeError("operator torchvision::nms does not exist")
 
 
 FAULTS = {
-    "refused": (lambda start, folder: refused_download(folder), "The data cannot be downloaded"),
-    "memory": (lambda start, folder: torch.empty(10**13), "Out of memory"),
-    "kernel": (lambda start, folder: importlib.import_module("not_here"), "The wrong kernel"),
-    "package": (lambda start, folder: importlib.metadata.version("nothing"), "The wrong kernel"),
-    "old": (lambda start, folder: old_torch(start), "A package is too old"),
-    "helpers": (lambda start, folder: no_helpers(start), "The helper package is missing"),
-    "other": (lambda start, folder: 1 / 0, None),
+    "refused": (refused_download, "The data cannot be downloaded"),
+    "memory": (lambda folder: torch.empty(10**13), "Out of memory"),
+    "kernel": (lambda folder: importlib.import_module("not_here"), "The wrong kernel"),
+    "package": (lambda folder: importlib.metadata.version("nothing"), "The wrong kernel"),
+    "old": (old_packages, "A package is too old"),
+    "python": (old_python, "Python is too old"),
+    "two builds": (cut_short, "PyTorch and torchvision do not fit together"),
+    "other": (lambda folder: 1 / 0, None),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_notebook_00_finds_the_section_for_a_real_message(start, fault, tmp_path):
+def test_the_check_finds_the_section_for_a_real_message(fault, tmp_path, monkeypatch, capsys):
     bring_about, section = FAULTS[fault]
-    with pytest.raises(Exception) as caught:
-        bring_about(start, tmp_path)
-    problem = f"check: {caught.type.__name__}: {caught.value}"
-    advice = f"\n  If something goes wrong: {section}" if section else ""
-    assert start["explain"](problem) == problem + advice
+    monkeypatch.setattr(ready, "CHECKS", [bring_about])
+    (problem,) = ready.check(tmp_path)
+    *_, cure = problem.split("\n  ")
+    advice = f"The cure: docs/troubleshooting.md, {section}"
+    assert (cure == advice) if section else ("The cure" not in problem)
+    said = capsys.readouterr().out
+    assert said == f"Mend this first:\n{problem}\n"
 
 
-def test_notebook_00_knows_the_message_of_two_builds(start):
-    message = "RuntimeError: operator torchvision::nms does not exist"
-    assert message in PAGE
-    assert "PyTorch and torchvision do not fit together" in start["explain"](message)
+def test_the_message_of_two_builds_is_on_the_page():
+    assert "RuntimeError: operator torchvision::nms does not exist" in PAGE
