@@ -17,8 +17,9 @@ def check_finite(loss, model):
     The largest of all absolute values is not finite when one of them is not: one number to wait
     for on a GPU, in place of one for each tensor.
     """
-    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    largest = get_total_norm([loss.detach(), *gradients], norm_type=math.inf)
+    numbers = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    numbers.append(loss.detach())
+    largest = get_total_norm(numbers, norm_type=math.inf)
     if not largest.isfinite():
         raise FloatingPointError(f"the loss ({loss.item():.4g}) or a gradient is not finite")
 
@@ -102,7 +103,7 @@ def fit(
     """
     if history is None:
         history = {name: [] for name in HISTORY}
-    finished = len(history["validation_step"])
+    first = len(history["validation_step"]) + 1
 
     def record(loss):
         history["train_loss"].append(loss)
@@ -110,7 +111,7 @@ def fit(
             after_step(history)
 
     try:
-        for epoch in range(finished + 1, finished + epochs + 1):
+        for epoch in range(first, first + epochs):
             train_one_epoch(model, train_loader, criterion, optimizer, scheduler, record)
             loss, accuracy = evaluate(model, validation_loader, criterion)
             history["validation_step"].append(len(history["train_loss"]))
