@@ -35,5 +35,6 @@ def test_the_package_takes_its_pictures_along():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     globs = settings["setuptools"]["package-data"]["*"]
     package = ROOT / "mnist_helpers"
-    taken = {path for pattern in globs for path in package.glob(pattern)}
+    folders = [package, package / "explorer"]
+    taken = {path for folder in folders for pattern in globs for path in folder.glob(pattern)}
     assert set(package.rglob("*.png")) <= taken
