@@ -13,12 +13,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+from project import RAW
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
-SECONDS = 120
+SECONDS = 300  # to wait for anything: on a busy machine it comes late, and no test fails for that
 LAB = [
     "jupyterlab",
     "--LabApp.expose_app_in_browser=True",
@@ -46,6 +46,7 @@ def new_page(browser):
     """Open a page that notes its errors and the hosts that it asks for anything."""
     page = browser.new_page(viewport={"width": 1300, "height": 1200})
     page.set_default_timeout(SECONDS * 1000)
+    expect.set_options(timeout=SECONDS * 1000)
     # Badges, with or without a network.
     page.route(re.compile("^https:"), lambda route: route.fulfill(body=""))
     page.console_errors, page.hosts = [], set()
@@ -61,8 +62,9 @@ def copy_data(folder):
     """Put the packed files of MNIST into a folder, where notebooks look for them."""
     raw = folder / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for file in (NOTEBOOKS / "data" / "MNIST" / "raw").glob("*.gz"):
+    for file in RAW.glob("*.gz"):
         shutil.copy(file, raw)
+    return raw
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def serve(folder, home, application=LAB):
     with log.open("w") as output:
         server = subprocess.Popen(command, env=env, stdout=output, stderr=output)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + SECONDS
         while "is running at" not in log.read_text():
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
@@ -88,7 +90,7 @@ def serve(folder, home, application=LAB):
         yield f"{json.loads(info.read_text())['url']}{place}/{{}}.ipynb?{reset}token={token}"
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(SECONDS)
 
 
 def run_all_cells(page, address, name):
