@@ -462,33 +462,32 @@ def test_a_killed_command_goes_on_with_the_same_bits(tmp_path, monkeypatch):
     assert states[0]["epoch"] == 3
 
 
-def test_without_resume_it_starts_anew(tmp_path, monkeypatch):
-    """And with it, it trains what is left: fit counts more epochs, the command all of them."""
+def test_resume_trains_what_is_left_and_without_it_all_is_anew(tmp_path, monkeypatch):
+    """``fit`` counts more epochs, the command all of them."""
     histories = []
     monkeypatch.setattr(
         "mnist_helpers.__main__.write_results",
         lambda options, model, history: histories.append(history),
     )
-    arguments = [*SMALL, "--images", "128", "--epochs", "2", "--output", str(tmp_path)]
-    for resume in ([], [], ["--resume"]):
-        main([*arguments, *resume])
-        path = tmp_path / "checkpoint.pt"
-        state = torch.load(path, weights_only=True)
-        assert state["epoch"] == 2
-    state["epoch"] = 1
-    state["history"] = {
-        "train_loss": [9.0, 8.0],
-        "validation_step": [2],
-        "validation_loss": [7.0],
-        "validation_accuracy": [0.0],
-    }
-    state["scheduler"]["last_epoch"] = 2
-    torch.save(state, path)
-    main([*arguments, "--resume"])
-    anew, again, finished, halfway = histories
-    assert anew == again == finished
-    assert halfway["train_loss"][:2] == [9.0, 8.0]
-    assert halfway["validation_step"] == [2, 4]
+    path = tmp_path / "checkpoint.pt"
+
+    def train(*options):
+        arguments = [*SMALL, "--images", "128", "--epochs", "2", "--output", str(tmp_path)]
+        main([*arguments, *options])
+        return histories[-1]
+
+    anew = train()
+    assert train("--resume") == anew, "nothing was left to train"
+    halfway = torch.load(path, weights_only=True)
+    halfway["history"] = {name: values[:1] for name, values in anew.items()}
+    halfway["history"]["train_loss"] = [9.0, 8.0]
+    halfway["scheduler"]["last_epoch"] = 2
+    torch.save(halfway, path)
+    resumed = train("--resume")
+    assert resumed["train_loss"][:2] == [9.0, 8.0]
+    assert resumed["validation_step"] == [2, 4]
+    torch.save(halfway, path)
+    assert train() == anew
 
 
 def test_each_of_two_sees_its_share_of_every_batch():
