@@ -19,6 +19,7 @@ import traitlets
 from PIL import Image
 from torch import nn
 
+from mnist_helpers.files import write_whole
 from mnist_helpers.model import CNN
 
 __all__ = ["DigitPad", "Explorer", "Playground", "export_page"]
@@ -178,7 +179,7 @@ def write_page(path, data):
     for mark, text in parts.items():
         before, after = page.split(mark)
         page = before + text + after
-    Path(path).write_text(page, encoding="utf-8")
+    write_whole(Path(path), page.encode())
 
 
 class Explorer(anywidget.AnyWidget):

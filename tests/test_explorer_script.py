@@ -1,0 +1,130 @@
+"""The explorer's JavaScript, run by Node, against what PyTorch and Python compute."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import zlib
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+import torch
+from matplotlib import colormaps
+from strokes import drawings
+
+from mnist_helpers import CNN, activations, fit, load_mnist, make_loader, predict, to_mnist
+from mnist_helpers.explorer import network_of, own_digits, pack, weights_text
+from mnist_helpers.fast import make_fast
+
+TESTS = Path(__file__).parent
+IMAGES, RANDOM, LAYERED, DRAWINGS = 1000, 200, 50, 1000
+
+
+def train(seed, rate):
+    """Return a network that reads most digits: 300 steps of the fast recipe."""
+    torch.manual_seed(seed)
+    images, labels = load_mnist(TESTS.parent / "notebooks" / "data", "train")
+    loader = make_loader(images[:19200], labels[:19200], shuffle=True, seed=seed)
+    model, optimizer, scheduler = make_fast(len(loader), rate)
+    checked = make_loader(images[-100:], labels[-100:])
+    criterion = torch.nn.CrossEntropyLoss()
+    fit(model, loader, checked, criterion, optimizer, epochs=1, scheduler=scheduler)
+    return model
+
+
+def write_floats(path, tensor):
+    path.write_bytes(tensor.detach().contiguous().float().numpy().astype("<f4").tobytes())
+
+
+@torch.inference_mode()
+def write_network(folder, name, model, images):
+    """Write what a network makes of the images; return its weights as text."""
+    cnn = CNN()
+    cnn.load_state_dict(model.state_dict())
+    write_floats(folder / f"{name}.logits.f32", predict(model, images))
+    for layer, values in activations(cnn, images[:LAYERED]).items():
+        write_floats(folder / f"{name}.{layer}.f32", values)
+    cnn.conv1.weight[3], cnn.conv1.bias[3] = 0, 0
+    cnn.conv2.weight[7:9], cnn.conv2.bias[7:9] = 0, 0
+    write_floats(folder / f"{name}.off.f32", predict(cnn, images[:1]))
+    return weights_text(network_of(model))
+
+
+def write_drawings(folder):
+    """Write drawings, and what ``to_mnist`` makes of them; return the refusals, '' for none."""
+    sheets, prepared, refusals = drawings(DRAWINGS), [], []
+    for sheet in sheets:
+        try:
+            prepared.append(to_mnist(sheet))
+            refusals.append("")
+        except ValueError as error:
+            prepared.append(torch.zeros(1, 28, 28))
+            refusals.append(str(error))
+    (folder / "drawings.u8").write_bytes(sheets.numpy().tobytes())
+    write_floats(folder / "prepared.f32", torch.stack(prepared))
+    return refusals
+
+
+def sizes():
+    """Return [input, kernel, stride, padding, dilation, output size] as PyTorch has them."""
+    found = []
+    settings = itertools.product((5, 7, 12), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2), (1, 2))
+    for size, kernel, stride, padding, dilation in settings:
+        if dilation * (kernel - 1) + 1 > size + 2 * padding:
+            continue
+        blank = torch.zeros(1, 1, size, size, device="meta")
+        weight = torch.zeros(1, 1, kernel, kernel, device="meta")
+        maps = torch.nn.functional.conv2d(blank, weight, None, stride, padding, dilation)
+        found.append([size, kernel, stride, padding, dilation, maps.shape[-1]])
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with what the scripts compare: images, networks, drawings, colours."""
+    folder = tmp_path_factory.mktemp("fixtures")
+    test_images, _ = load_mnist(TESTS.parent / "notebooks" / "data", "test")
+    generator = torch.Generator().manual_seed(0)
+    random_images = torch.randn(RANDOM, 1, 28, 28, generator=generator)
+    images = torch.cat([test_images[: IMAGES - LAYERED // 2], random_images, test_images[-25:]])
+    images = torch.cat([images[-25:], images[-225:-200], images[:-25][: IMAGES + RANDOM - 25]])
+    write_floats(folder / "images.f32", images)
+    models = {f"network {i}": train(i, rate) for i, rate in enumerate([0.01, 0.003, 0.02])}
+    digits, _ = own_digits()
+    write_floats(folder / "digits.f32", digits.float() / 127.5 - 1)
+    about = {"images": len(images), "layered": LAYERED, "drawings": DRAWINGS}
+    about["weights"] = {n: write_network(folder, n, m, images) for n, m in models.items()}
+    about["checksums"] = {n: zlib.adler32(b64decode(w)) for n, w in about["weights"].items()}
+    about["refusals"] = write_drawings(folder)
+    about["digits"] = pack(digits)
+    about["sizes"] = sizes()
+    about["colors"] = {
+        name: colormaps[name](range(256), bytes=True)[:, :3].flatten().tolist()
+        for name in ("RdBu_r", "viridis", "gray")
+    }
+    (folder / "about.json").write_text(json.dumps(about))
+    return folder
+
+
+def test_scripts(folder):
+    node = shutil.which("node")
+    if node is None:
+        missing = "no Node here, and the explorer's JavaScript is tested with it: install nodejs"
+        pytest.fail(missing) if "CI" in os.environ else pytest.skip(missing)
+    scripts = sorted(map(str, (TESTS / "explorer").glob("*.test.mjs")))
+    command = [node, "--test", "--test-reporter=tap", *scripts]
+    env = os.environ | {"FIXTURES": str(folder)}
+    run = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    said = [line for line in run.stdout.splitlines() if "differ by" in line or "# skipped" in line]
+    print(*said, sep="\n")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "# skipped 0" in run.stdout and "# pass 0" not in run.stdout
+
+
+def test_digits_are_the_first_test_images():
+    digits, labels = own_digits()
+    images, expected = load_mnist(TESTS.parent / "notebooks" / "data", "test")
+    assert torch.equal(digits.float() / 127.5 - 1, images[:48, 0])
+    assert labels == expected[:48].tolist()
