@@ -7,10 +7,8 @@ changed as text, so that a notebook stays as it is in everything else.
 import argparse
 import re
 import subprocess
-import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from project import ROOT, URL
 
 
 def owner_and_name(url):
@@ -51,8 +49,7 @@ def main():
     )
     parser.add_argument("url", type=owner_and_name, help="such as https://github.com/you/your-fork")
     new = parser.parse_args().url
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for path in replace_in_files(owner_and_name(project["urls"]["Repository"]), new):
+    for path in replace_in_files(owner_and_name(URL), new):
         print(f"changed {path.relative_to(ROOT)}")
 
 
