@@ -1,4 +1,4 @@
-"""Compute the minutes that each notebook takes, and write them wherever they are told: make minutes.
+"""Compute the minutes that each notebook takes, and tell them everywhere: make minutes.
 
 The minutes of a section are its words at 150 a minute, its lines of code at 20 a minute, half a
 minute for each prediction, four for each exercise, and the time that its cells run. They go into
@@ -81,7 +81,8 @@ def count(path):
                 sections[-1].words += len(words(part))
                 sections[-1].predictions += len(re.findall(r"\*\*Predict", part))
         else:
-            sections[-1].lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+            if "collapsed" not in tags(cell):
+                sections[-1].lines += sum(bool(line.strip()) for line in cell.source.splitlines())
             sections[-1].exercises += "exercise" in tags(cell)
         places.append(sections[-1])
     wanted = [section for section in sections if section.title not in LEFT_OUT]
