@@ -72,6 +72,7 @@ fork: $(learn) ## Put another repository's address everywhere: make fork URL=htt
 lint: $(tools) ## Check code and notebooks with ruff
 	$(python) -m ruff check
 	$(python) -m ruff format --check
+	$(python) tools/form.py
 
 $(learn): requirements.txt pyproject.toml
 	@command -v '$(PYTHON)' > /dev/null || { echo '$(no_python)' >&2; exit 1; }

@@ -2,31 +2,20 @@
 
 import nbformat
 import pytest
+from project import paths, read
 
-from notebooks import (
-    BEGIN,
-    CLAIMS,
-    END,
-    FOLDER,
-    README,
-    VERDICTS,
-    claims,
-    claims_table,
-    with_claims,
-)
-
-NOTEBOOKS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+from notebooks import BEGIN, CLAIMS, END, README, VERDICTS, claims, claims_table, with_claims
 
 
 def test_the_readme_has_the_claims_of_the_notebooks():
     text = README.read_text(encoding="utf-8")
     assert text.count(BEGIN) == text.count(END) == 1
-    assert with_claims(text, claims_table(NOTEBOOKS)) == text, "run `make notebooks`"
+    assert with_claims(text, claims_table(paths())) == text, "run `make notebooks`"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_every_claim_is_in_a_table(path):
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     makes_claims = any("claims.append(" in cell.source for cell in notebook.cells)
     rows = claims(notebook)
     assert bool(rows) == makes_claims, f"claims go into one table that starts with\n{CLAIMS}"

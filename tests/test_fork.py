@@ -1,38 +1,49 @@
 """tools/fork.py changes the repository's address everywhere, and nothing else."""
 
+import re
 import shutil
 import subprocess
-import sys
-import tomllib
 from pathlib import Path
 
+import fork
 import pytest
-from fork import tracked_files
+from project import ROOT
+from project import URL as OLD
 
-ROOT = Path(__file__).parents[1]
 OWNER, NAME = "some-teacher", "digits.2027"  # apart: this file is in the copy too
 NEW = f"https://github.com/{OWNER}/{NAME}"
-OLD = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
-    "Repository"
-]
 
 
 def path_of(url):
     return url.removeprefix("https://github.com/").encode()
 
 
-def run_fork(checkout, *arguments):
-    return subprocess.run(
-        [sys.executable, checkout / "tools" / "fork.py", *arguments], capture_output=True, text=True
-    )
-
-
 @pytest.fixture
-def checkout(tmp_path):
+def run_fork(checkout, monkeypatch):
+    """Run the command on the copy."""
+
+    def run(*arguments):
+        monkeypatch.setattr(fork, "ROOT", checkout)
+        monkeypatch.setattr("sys.argv", ["fork.py", *arguments])
+        fork.main()
+
+    return run
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not {".git", "__pycache__"} & set(path.relative_to(folder).parts)
+    }
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
     """A copy of the files of this repository, in a repository of its own."""
-    copy = tmp_path / "copy"
-    for path in tracked_files():
-        if path.suffix != ".gz":
+    copy = tmp_path_factory.mktemp("fork")
+    for path in fork.tracked_files(ROOT):
+        if path.suffix not in (".gz", ".png"):
             target = copy / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, target)
@@ -40,38 +51,35 @@ def checkout(tmp_path):
     return copy
 
 
-def contents(folder):
-    return {
-        path.relative_to(folder): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and ".git" not in path.relative_to(folder).parts
-    }
-
-
-def test_the_old_address_is_replaced_and_nothing_else(checkout):
+def test_the_address_is_replaced_and_nothing_else_and_back_again(checkout, run_fork):
     before = contents(checkout)
-    result = run_fork(checkout, NEW)
+    run_fork(NEW + ".git")
     after = contents(checkout)
-    assert result.returncode == 0, result.stderr
     assert not [path for path, text in after.items() if path_of(OLD) in text]
     assert after == {p: text.replace(path_of(OLD), path_of(NEW)) for p, text in before.items()}
     assert NEW.encode() in after[Path("pyproject.toml")]
-
-
-def test_forking_back_restores_every_byte(checkout):
-    before = contents(checkout)
-    run_fork(checkout, NEW + ".git")
-    run_fork(checkout, OLD + "/")
+    fork.replace_in_files(checkout, fork.owner_and_name(NEW), fork.owner_and_name(OLD + "/"))
     assert contents(checkout) == before
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [[], ["you/fork"], ["https://example.org/you/fork"], ["https://github.com/you"], [NEW, NEW]],
-)
-def test_a_wrong_address_gets_a_usage_line_and_changes_nothing(checkout, arguments):
+@pytest.mark.parametrize("arguments", [[], ["https://example.org/you/fork"], [NEW, NEW]])
+def test_a_wrong_address_gets_a_usage_line_and_changes_nothing(
+    checkout, run_fork, capsys, arguments
+):
     before = contents(checkout)
-    result = run_fork(checkout, *arguments)
-    assert result.returncode == 2
-    assert result.stderr.startswith("usage: tools/fork.py")
+    with pytest.raises(SystemExit, match="2"):
+        run_fork(*arguments)
+    assert capsys.readouterr().err.startswith("usage: tools/fork.py")
     assert contents(checkout) == before
+
+
+@pytest.mark.parametrize("address", ["you/fork", "https://github.com/you", "http://github.com/a/b"])
+def test_an_address_that_colab_cannot_open_is_refused(address):
+    with pytest.raises(ValueError):
+        fork.owner_and_name(address)
+
+
+def test_citation_names_the_repository():
+    found = re.findall(r"https://github\.com/[^\s\"']+", (ROOT / "CITATION.cff").read_text("utf-8"))
+    assert found
+    assert set(found) == {OLD}

@@ -4,11 +4,11 @@ import re
 
 import nbformat
 import pytest
-from glossary import LINK, PAGE, ROOT, anchor, entries, link, link_terms, patterns
+from glossary import LINK, PAGE, anchor, entries, link, link_terms, patterns
+from project import DOCS, ROOT, markdown_cells, paths, read, tags
 
 TEXT = PAGE.read_text(encoding="utf-8")
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-PAGES = sorted(ROOT.glob("*.md"))
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 # A word in italics or bold after these is being introduced, unless it is only stressed.
 INTRODUCED = re.compile(r"(?:called|[Aa]n?|[Tt]his is the|is the) (\*\*?)([a-z][\w -]+)\1")
 STRESSED = {"convolutional", "new", "shuffled", "small", "whole training"}
@@ -19,12 +19,12 @@ OF_OUR_OWN |= {"signature", "tower", "bell cote"}
 
 def markdown(path):
     """Return the Markdown of a notebook, without the solutions."""
-    cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "markdown"]
-    return [cell.source for cell in cells if "solution" not in cell.metadata.get("tags", [])]
+    cells = markdown_cells(read(path))
+    return [cell.source for cell in cells if "solution" not in tags(cell)]
 
 
 def targets(text):
-    return re.findall(r"\]\((?:\.\./docs/)?glossary\.md#([^)]*)\)", text)
+    return re.findall(r"\]\((?:(?:\.\./)?docs/)?glossary\.md#([^)]*)\)", text)
 
 
 def without_entry(sources, text):
@@ -36,35 +36,37 @@ def without_entry(sources, text):
                 yield term
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_first_uses_are_linked(path):
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     before = [cell.source for cell in notebook.cells]
     link_terms(notebook, TEXT)
     assert [cell.source for cell in notebook.cells] == before, "run `python tools/glossary.py`"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_introduced_terms_have_an_entry(path):
     assert not list(without_entry(markdown(path), TEXT))
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *PAGES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*paths(), *PAGES], ids=lambda path: path.stem)
 def test_links_lead_to_an_entry(path):
     text = path.read_text(encoding="utf-8")
     assert set(targets(text)) <= {anchor(term) for term in entries(TEXT)}
 
 
 def test_every_entry_is_linked_and_says_where_it_is_taught():
-    sources = [source for path in NOTEBOOKS for source in markdown(path)]
+    sources = [source for path in paths() for source in markdown(path)]
     linked = {target for source in sources for target in targets(source)}
+    said = {path.name: " ".join(markdown(path)).replace("_", " ") for path in paths()}
     for term, body in entries(TEXT).items():
         assert anchor(term) in linked, f"no notebook uses {term!r}"
         taught = re.search(r" Taught in \[(\d\d)\]\((?:\.\./)?notebooks/(\1_\w+\.ipynb)\)\.$", body)
         assert taught, term
-        said = " ".join(markdown(ROOT / "notebooks" / taught[2])).replace("_", " ")
         forms = [form for form, target in patterns(TEXT) if target == anchor(term)]
-        assert any(form.search(said) for form in forms), f"{taught[1]} does not say {term!r}"
+        assert any(form.search(said[taught[2]]) for form in forms), (
+            f"{taught[1]} does not say {term!r}"
+        )
 
 
 def test_entries_are_in_order_and_their_anchors_work_everywhere():

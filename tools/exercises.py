@@ -8,16 +8,12 @@ import argparse
 import os
 import re
 import shutil
-import tomllib
 from pathlib import Path
 
 import nbformat
+from project import DATA, DOCS, PACKAGE, ROOT, URL, code_cells, paths, read, tagged, tags
 
-ROOT = Path(__file__).parents[1]
-URL = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"][
-    "Repository"
-]
-PAGES = ["docs/glossary.md", "docs/troubleshooting.md", "LICENSE"]
+PAGES = [DOCS / "glossary.md", DOCS / "troubleshooting.md", ROOT / "LICENSE"]
 START = {
     "student": """\
 The MNIST notebooks, without the solutions of the exercises.
@@ -39,10 +35,6 @@ The MNIST notebooks for the teacher: each exercise is solved, and its check says
 }
 
 
-def tags(cell):
-    return set(cell.metadata.get("tags", []))
-
-
 def solution_code(cell):
     """Return the Python block of a solution cell."""
     return re.search(r"^```python\n(.*?)\n?^```$", cell.source, re.MULTILINE | re.DOTALL)[1]
@@ -57,9 +49,8 @@ def solution_words(cell):
 
 def clear(notebook):
     """Drop outputs and counts, and the badge, which would open the notebook of the repository."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
+    for cell in code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
     badge = r"^\[!\[Open in Colab\].*\n\n?"
     notebook.cells[0].source = re.sub(badge, "", notebook.cells[0].source, flags=re.MULTILINE)
 
@@ -67,10 +58,9 @@ def clear(notebook):
 def for_students(notebook, name):
     """Take the solutions out, and the checks into files; return {path of a file: its text}."""
     checks = {}
-    for cell in notebook.cells:
-        if "check" in tags(cell):
-            path = f"checks/{name[:2]}_{len(checks) + 1}.py"
-            checks[path], cell.source = cell.source + "\n", f"%run -i {path}"
+    for number, cell in enumerate(tagged(notebook, "check"), start=1):
+        path = f"checks/{name[:2]}_{number}.py"
+        checks[path], cell.source = cell.source + "\n", f"%run -i {path}"
     notebook.cells = [cell for cell in notebook.cells if "solution" not in tags(cell)]
     return checks
 
@@ -107,7 +97,7 @@ def relink(text, folder, copied):
 def copy_what_notebooks_read(folder):
     """Copy data (packed), helper package and lists of packages into ``folder``."""
     unpacked = shutil.ignore_patterns("*-ubyte", "*-ubyte.[0-9]*", "__pycache__")
-    for source in (ROOT / "notebooks" / "data", ROOT / "mnist_helpers"):
+    for source in (DATA, PACKAGE):
         shutil.copytree(source, folder / source.name, ignore=unpacked, dirs_exist_ok=True)
     packages = (ROOT / "requirements.txt").read_text(encoding="utf-8").replace("-e .\n", "")
     (folder / "requirements.txt").write_text(packages, encoding="utf-8", newline="\n")
@@ -116,16 +106,14 @@ def copy_what_notebooks_read(folder):
 def write_copies(folder, kind):
     """Write one kind of copies, 'student' or 'answers', into ``folder``; return the notebooks."""
     copy_what_notebooks_read(folder)
-    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    pages = [ROOT / page for page in PAGES if (ROOT / page).exists()]
-    copied = {path.relative_to(ROOT): path.name for path in [*paths, *pages]}
+    copied = {path.relative_to(ROOT): path.name for path in [*paths(), *PAGES]}
     notice = Path("notebooks/data/MNIST/NOTICE.md")
     copied[notice] = notice.relative_to("notebooks").as_posix()
     texts = {"README.txt": START[kind]}
-    for page in pages:
+    for page in PAGES:
         texts[page.name] = relink(page.read_text(encoding="utf-8"), page.parent, copied)
-    for path in paths:
-        notebook = nbformat.read(path, as_version=4)
+    for path in paths():
+        notebook = read(path)
         clear(notebook)
         if kind == "student":
             texts |= for_students(notebook, path.name)
@@ -138,7 +126,7 @@ def write_copies(folder, kind):
     for name, text in texts.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    return [folder / path.name for path in paths]
+    return [folder / path.name for path in paths()]
 
 
 def main():

@@ -7,10 +7,8 @@ changed as text, so that a notebook stays as it is in everything else.
 import argparse
 import re
 import subprocess
-import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from project import ROOT, URL
 
 
 def owner_and_name(url):
@@ -22,22 +20,23 @@ def owner_and_name(url):
     return match[1]
 
 
-def tracked_files():
+def tracked_files(root):
+    """Return the files of a repository: those that git knows, and those that it would add."""
     listing = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
+        cwd=root,
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    return [ROOT / name for name in listing.split("\0") if (ROOT / name).is_file()]
+    return [root / name for name in listing.split("\0") if (root / name).is_file()]
 
 
-def replace_in_files(old, new):
+def replace_in_files(root, old, new):
     """Replace the repository ``old`` by ``new``, both 'owner/name'; return the changed files."""
     pattern = re.compile(rb"(?<![\w.-])" + re.escape(old.encode()) + rb"(?![\w-])")
     changed = []
-    for path in tracked_files():
+    for path in tracked_files(root):
         before = path.read_bytes()
         if path.suffix != ".gz" and pattern.search(before):
             path.write_bytes(pattern.sub(new.encode(), before))
@@ -51,8 +50,7 @@ def main():
     )
     parser.add_argument("url", type=owner_and_name, help="such as https://github.com/you/your-fork")
     new = parser.parse_args().url
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for path in replace_in_files(owner_and_name(project["urls"]["Repository"]), new):
+    for path in replace_in_files(ROOT, owner_and_name(URL), new):
         print(f"changed {path.relative_to(ROOT)}")
 
 

@@ -4,12 +4,10 @@
 """
 
 import re
-from pathlib import Path
 
-import nbformat
+from project import DOCS, paths, read, tags, write
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "glossary.md"
+PAGE = DOCS / "glossary.md"
 LINK = re.compile(r"\[([^\]]*)\]\(\.\./docs/glossary\.md#[^)]*\)")
 # Where a term is not linked: code, headings, tables, links and their texts, tags, folds' titles.
 SKIP = re.compile(
@@ -67,17 +65,17 @@ def link_terms(notebook, text):
     """
     linked, terms = set(), patterns(text)
     for cell in notebook.cells[1:]:
-        if cell.cell_type == "markdown" and "solution" not in cell.metadata.get("tags", []):
+        if cell.cell_type == "markdown" and "solution" not in tags(cell):
             cell.source = link(LINK.sub(r"\1", cell.source), terms, linked)
     return linked
 
 
 def main():
     text = PAGE.read_text(encoding="utf-8")
-    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        notebook = nbformat.read(path, as_version=4)
+    for path in paths():
+        notebook = read(path)
         linked = link_terms(notebook, text)
-        path.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+        write(notebook, path)
         print(f"{path.name}: {len(linked)} terms")
 
 

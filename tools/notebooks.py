@@ -1,6 +1,7 @@
 """Execute the notebooks, top to bottom, and clean what is committed: make notebooks.
 
-The README's table of claims is made from what they then say.
+Each is kept only if the machine was quiet before and after: times that were measured beside another
+program would be wrong for ever. The README's table of claims is made from what they then say.
 """
 
 import argparse
@@ -15,13 +16,14 @@ from collections import Counter
 from pathlib import Path
 
 import nbformat
+from form import COLLAPSED
 from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
+from project import ROOT, code_cells, paths, read, tagged, write
+from quiet import disturbance
 
-ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "notebooks"
 PICTURE = ROOT / ".github" / "mistakes.png"  # the README shows it
 README = ROOT / "README.md"
 CLAIMS = "| Claim | Measured | Verdict |\n|---|---|---|\n"  # how a notebook's table starts
@@ -49,7 +51,7 @@ def execute(path):
 
     Widgets write their state into its metadata (without it, nbclient fails at ``interact``).
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     client = NotebookClient(
         notebook,
         timeout=600,
@@ -62,13 +64,21 @@ def execute(path):
 
 
 def clean(notebook):
-    """Keep sources, ids, tags, outputs and counts; drop what differs from run to run."""
+    """Keep sources, ids, tags, outputs and counts; drop what differs from run to run.
+
+    What is tagged 'collapsed' is hidden in JupyterLab and in Colab; the checks of exercises are
+    always.
+    """
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat_minor = 5
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
-        for output in cell.get("outputs", []):
+        kept = cell.metadata.get("tags", [])
+        if "check" in kept and "collapsed" not in kept:
+            kept = [*kept, "collapsed"]
+        hidden = COLLAPSED if "collapsed" in kept else {}
+        cell.metadata = nbformat.from_dict(({"tags": kept} if kept else {}) | hidden)
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = with_fewer_colors(output.data["image/png"])
             if "traceback" in output:
@@ -94,9 +104,8 @@ def with_fewer_colors(text):
 
 def picture(notebook):
     """Return the PNG that the cell tagged 'picture' has drawn, or None without such a cell."""
-    for cell in notebook.cells:
-        if "picture" in cell.metadata.get("tags", []):
-            return base64.b64decode(cell.outputs[0].data["image/png"])
+    for cell in tagged(notebook, "picture"):
+        return base64.b64decode(cell.outputs[0].data["image/png"])
 
 
 def claims(notebook):
@@ -111,11 +120,11 @@ def claims(notebook):
     return rows
 
 
-def claims_table(paths):
-    """Return the README's table of the claims in these notebooks, folded."""
+def claims_table(notebooks):
+    """Return the README's table of the claims in the notebooks at these paths, folded."""
     lines, verdicts = [], Counter()
-    for path in paths:
-        for claim, measured, verdict in claims(nbformat.read(path, as_version=4)):
+    for path in notebooks:
+        for claim, measured, verdict in claims(read(path)):
             notebook = f"[{path.name[:2]}](notebooks/{path.name})"
             lines.append(f"| {claim} | {notebook} | {measured} | {verdict} |\n")
             verdicts[verdict] += 1
@@ -144,28 +153,46 @@ def without_machine(text):
     return text
 
 
+def stop_if_disturbed(said):
+    if fault := disturbance():
+        sys.exit(f"{said}: {fault}. Close other programs, or keep the run --anyway.")
+
+
+def renew(path, arguments):
+    """Execute and clean one notebook; write it unless it fails, or the machine was disturbed."""
+    started = time.perf_counter()
+    try:
+        notebook = clean(read(path) if arguments.no_run else execute(path))
+    except CellExecutionError as error:
+        sys.exit(f"{path.name} failed, and was not written:\n{error}")
+    seconds = time.perf_counter() - started
+    if arguments.checked:  # what follows it was checked before it, too
+        stop_if_disturbed(f"{path.name} was run, but not written")
+    link_terms(notebook, PAGE.read_text(encoding="utf-8"))
+    write(notebook, path)
+    if png := picture(notebook):
+        PICTURE.write_bytes(png)
+    print(f"{path.name}: {seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of them by default")
-    paths = parser.parse_args().notebooks or sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+    anyway = "keep runs from a disturbed machine, too: the times in them may be wrong"
+    parser.add_argument("--anyway", action="store_true", help=anyway)
+    parser.add_argument("--no-run", action="store_true", help="only clean what is there")
+    arguments = parser.parse_args()
+    arguments.checked = not (arguments.anyway or arguments.no_run)
     os.environ.setdefault("MNIST_SEEDS", "10")
-    glossary, finished = PAGE.read_text(encoding="utf-8"), {}
-    for path in paths:
-        started = time.perf_counter()
-        try:
-            notebook = clean(execute(path.resolve()))
-            link_terms(notebook, glossary)
-            finished[path] = nbformat.writes(notebook) + "\n"
-        except CellExecutionError as error:
-            sys.exit(f"{path.name} failed, and nothing was written:\n{error}")
-        seconds, size = time.perf_counter() - started, len(finished[path].encode()) / 1000
-        print(f"{path.name}: {seconds:.1f} s, {size:.0f} kB", flush=True)
-    for path, text in finished.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
-        if png := picture(nbformat.reads(text, as_version=4)):
-            PICTURE.write_bytes(png)
-    table = claims_table(sorted(FOLDER.glob("[0-9][0-9]_*.ipynb")))
-    text = with_claims(README.read_text(encoding="utf-8"), table)
+    if arguments.anyway:
+        print(
+            "--anyway: nobody checked that the machine was quiet, so believe no time in this run."
+        )
+    elif arguments.checked:
+        stop_if_disturbed("Nothing was run")
+    for path in arguments.notebooks or paths():
+        renew(path.resolve(), arguments)
+    text = with_claims(README.read_text(encoding="utf-8"), claims_table(paths()))
     README.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -1,6 +1,7 @@
 """What tools and tests share: where things are, how notebooks are read, what they teach."""
 
 import ast
+import re
 import symtable
 import tomllib
 import types
@@ -68,6 +69,13 @@ def markdown_cells(notebook):
 def printed(cell):
     """Return what a code cell has printed."""
     return "".join(output.get("text", "") for output in cell.get("outputs", []))
+
+
+def words(text):
+    """Return the words that a reader sees in Markdown: no code blocks, addresses, tags."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"\]\([^)]*\)|<[^>]*>", " ", re.sub(r"`[^`\n]*`", "`code`", text))
+    return [word for word in text.split() if re.search(r"\w", word)]
 
 
 def parse_cell(source):

@@ -12,14 +12,14 @@ import itertools
 from pathlib import Path
 
 import torch
+from project import DATA, PACKAGE
 from torch import nn
-from tqdm import tqdm
 
 from mnist_helpers import evaluate, load_mnist, make_loader, train_one_epoch
 
 EPOCHS, IMAGES = 25, 1000
 SEEDS = range(40, 45)
-RESULTS = Path(__file__).parents[1] / "mnist_helpers" / "sweep.csv"
+RESULTS = PACKAGE / "sweep.csv"
 COLUMNS = ["learning_rate", "batch_size", "kernel_size", "filters", "depth"]
 
 
@@ -59,16 +59,18 @@ def train(setting, seed, images, labels):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", default="notebooks/data")
+    parser.add_argument("--data", default=DATA)
     parser.add_argument("--output", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     train_data = load_mnist(arguments.data, "train")
     validation_loader = make_loader(*load_mnist(arguments.data, "validation"), batch_size=250)
     rows = []
-    for setting, seed in tqdm(list(itertools.product(settings(), SEEDS)), unit="run"):
+    runs = list(itertools.product(settings(), SEEDS))
+    for number, (setting, seed) in enumerate(runs, start=1):
         model = train(setting, seed, *train_data)
         _, accuracy = evaluate(model, validation_loader, nn.CrossEntropyLoss())
         rows.append([*setting, seed, f"{accuracy:.4f}"])
+        print(f"{number} of {len(runs)}: {rows[-1]}", flush=True)
     with arguments.output.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(
             [[*COLUMNS, "seed", "validation_accuracy"], *rows]

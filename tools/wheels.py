@@ -10,7 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from project import PACKAGE, ROOT
+
 CPU = "https://download.pytorch.org/whl/cpu"  # PyTorch's own: on Linux without CUDA
 
 
@@ -25,7 +26,7 @@ def copy_of_package(folder):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     leave = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "mnist_helpers", Path(folder, "mnist_helpers"), ignore=leave)
+    shutil.copytree(PACKAGE, Path(folder, "mnist_helpers"), ignore=leave)
     return folder
 
 

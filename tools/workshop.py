@@ -1,10 +1,11 @@
-"""Count what the notebooks ask of a room, for docs/workshop.md: make minutes.
+"""Compute the minutes that each notebook takes, and tell them everywhere: make minutes.
 
 The minutes of a section are its words at 150 a minute, its lines of code at 20 a minute, half a
-minute for each prediction, four for each exercise, and the time that its cells run. With
---measure all notebooks are run (five seeds), and run times and memory are measured anew;
-otherwise those that stand in docs/workshop.md are kept. The table of memory goes into
-docs/environments.md.
+minute for each prediction, four for each exercise, and the time that its cells run. They go into
+the line **Time** of each notebook, into the README's table and into docs/workshop.md; whoever
+changes a few sentences need not run this. With --measure the notebooks are run (five seeds), and
+run times and memory are measured anew; otherwise those that stand in docs/workshop.md are kept.
+The table of memory goes into docs/environments.md.
 """
 
 import argparse
@@ -15,19 +16,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import nbformat
 import psutil
 from nbclient import NotebookClient
+from project import DOCS, ROOT, paths, read, tags, words, write
 
 from notebooks import replaced
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "workshop.md"
-ENVIRONMENTS = ROOT / "docs" / "environments.md"
+PAGE = DOCS / "workshop.md"
+ENVIRONMENTS = DOCS / "environments.md"
+README = ROOT / "README.md"
+TIME = re.compile(r"^\*\*Time\*\*:.*$", re.MULTILINE)
 BEGIN, END = "<!-- minutes: make minutes writes this -->\n", "<!-- end of minutes -->\n"
 MEMORY, MEMORY_END = "<!-- memory: make minutes writes this -->\n", "<!-- end of memory -->\n"
 BINDER, SERVER = 2.0, 0.2  # GB: what Binder gives, and what JupyterLab's server takes of it
-HEAD = "| section | words | lines | predictions | exercises | runs in | minutes |"
+HEAD = "| section | runs in | minutes |\n|---|---|---|\n"
 LEFT_OUT = {"Say it in an interview", "Where next"}  # for afterwards
 
 
@@ -52,23 +54,23 @@ class Notebook:
     sections: list
     memory: float = 0.0  # GB
 
+    def number(self):
+        return self.path.name[:2]
+
     def minutes(self):
         return sum(section.minutes() for section in self.sections)
+
+    def told_minutes(self):
+        """Return the minutes as they are told: a multiple of five."""
+        return max(5, 5 * round(self.minutes() / 5))
 
     def seconds(self):
         return sum(section.seconds for section in self.sections)
 
 
-def words(text):
-    """Return the words that a reader sees in Markdown: no code blocks, addresses, tags."""
-    text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"\]\([^)]*\)|<[^>]*>", " ", re.sub(r"`[^`\n]*`", "`code`", text))
-    return [word for word in text.split() if re.search(r"\w", word)]
-
-
-def read(path):
+def count(path):
     """Return a notebook, the section of each of its cells, and what it asks in each of them."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read(path)
     title = notebook.cells[0].source.splitlines()[0].removeprefix("# ")
     sections, places = [Section("Title and set-up")], []
     for cell in notebook.cells:
@@ -79,8 +81,9 @@ def read(path):
                 sections[-1].words += len(words(part))
                 sections[-1].predictions += len(re.findall(r"\*\*Predict", part))
         else:
-            sections[-1].lines += sum(bool(line.strip()) for line in cell.source.splitlines())
-            sections[-1].exercises += "exercise" in cell.metadata.get("tags", [])
+            if "collapsed" not in tags(cell):
+                sections[-1].lines += sum(bool(line.strip()) for line in cell.source.splitlines())
+            sections[-1].exercises += "exercise" in tags(cell)
         places.append(sections[-1])
     wanted = [section for section in sections if section.title not in LEFT_OUT]
     return notebook, places, Notebook(path, title, wanted)
@@ -100,7 +103,7 @@ def watch(stop, peak):
 
 def measure(path):
     """Run the notebook at ``path``; return it with run times and memory."""
-    notebook, places, counted = read(path)
+    notebook, places, counted = count(path)
     stop, peak = threading.Event(), [0.0]
     watcher = threading.Thread(target=watch, args=(stop, peak))
     watcher.start()
@@ -128,7 +131,7 @@ def measured_before(text):
     for line in text.partition(BEGIN)[2].partition(END)[0].splitlines():
         if match := re.search(r"<b>(\d\d) .* ([\d.]+) GB", line):
             name, memory[match[1]] = match[1], float(match[2])
-        elif match := re.fullmatch(r"\| (.*?) \|(?: \d+ \|){4} (\d+) s \| \d+ \|", line):
+        elif match := re.fullmatch(r"\| (.*?) \|(?: \d+ \|)* (\d+) s \| \d+ \|", line):
             seconds[name, match[1]] = float(match[2])
     return seconds, memory
 
@@ -136,25 +139,53 @@ def measured_before(text):
 def keep_measured(notebook, text):
     """Give a notebook the run times and the memory that stand in the page."""
     seconds, memory = measured_before(text)
-    number = notebook.path.name[:2]
-    notebook.memory = memory.get(number, 0.0)
+    notebook.memory = memory.get(notebook.number(), 0.0)
     for section in notebook.sections:
-        section.seconds = seconds.get((number, section.title), 0.0)
+        section.seconds = seconds.get((notebook.number(), section.title), 0.0)
     return notebook
+
+
+def run_time(seconds):
+    """Return a run time as it is told: a number and its unit, 's' or 'min'."""
+    if seconds < 100:
+        return max(5, 5 * round(seconds / 5)), "s"
+    return round(seconds / 60), "min"
+
+
+def time_line(notebook):
+    """Return the line **Time** of a notebook's first cell."""
+    number, unit = run_time(notebook.seconds())
+    unit = {"s": "seconds", "min": "minutes"}[unit]
+    return (
+        f"**Time**: about {notebook.told_minutes()} minutes to work through. "
+        f"All cells together run in about {number} {unit} on two cores."
+    )
+
+
+def with_time(source, notebook):
+    """Return the source of a notebook's first cell with its line **Time** replaced."""
+    return TIME.sub(time_line(notebook), source)
+
+
+def with_rows(text, notebooks):
+    """Return the README's text with the last two columns replaced in its table of notebooks."""
+    for notebook in notebooks:
+        row = re.compile(
+            rf"(^\| \[[^\]]*\]\(notebooks/{re.escape(notebook.path.name)}\) \| .*? \|).*$",
+            re.MULTILINE,
+        )
+        number, unit = run_time(notebook.seconds())
+        text = row.sub(rf"\1 {notebook.told_minutes()} | {number} {unit} |", text)
+    return text
 
 
 def fold(notebook):
     """Return the folded table of one notebook."""
-    number = notebook.path.name[:2]
-    title = f"<b>{number} {notebook.title}</b>: {notebook.minutes():.0f} minutes, "
-    title += f"of which it runs {notebook.seconds():.0f} s; memory {notebook.memory:.1f} GB"
-    rows = [
-        f"| {s.title} | {s.words} | {s.lines} | {s.predictions} | {s.exercises} "
-        f"| {s.seconds:.0f} s | {s.minutes():.0f} |\n"
-        for s in notebook.sections
-    ]
-    table = HEAD + "\n" + "|---" * 7 + "|\n" + "".join(rows)
-    return f"<details><summary>{title}</summary>\n\n{table}\n</details>\n"
+    number, unit = run_time(notebook.seconds())
+    title = f"<b>{notebook.number()} {notebook.title}</b>: {notebook.told_minutes()} minutes, "
+    title += f"of which it runs {number} {unit}; memory {notebook.memory:.1f} GB"
+    rows = [f"| {s.title} | {s.seconds:.0f} s | {s.minutes():.0f} |\n" for s in notebook.sections]
+    return f"<details><summary>{title}</summary>\n\n{HEAD}{''.join(rows)}\n</details>\n"
 
 
 def with_minutes(text, notebooks):
@@ -173,11 +204,22 @@ def with_memory(text, notebooks):
     return replaced(text, MEMORY, head + "".join(rows), MEMORY_END)
 
 
-def write(notebooks):
-    """Write the tables of both pages."""
-    for page, change in ((PAGE, with_minutes), (ENVIRONMENTS, with_memory)):
+def write_pages(notebooks):
+    """Write the tables of the three pages."""
+    changes = {PAGE: with_minutes, ENVIRONMENTS: with_memory, README: with_rows}
+    for page, change in changes.items():
         text = change(page.read_text(encoding="utf-8"), notebooks)
         page.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_times(notebooks):
+    """Write the line **Time** of the notebooks, and nothing else in them."""
+    for counted in notebooks:
+        notebook = read(counted.path)
+        before = notebook.cells[0].source
+        notebook.cells[0].source = with_time(before, counted)
+        if notebook.cells[0].source != before:
+            write(notebook, counted.path)
 
 
 def main():
@@ -186,14 +228,14 @@ def main():
     parser.add_argument("notebooks", nargs="*", type=Path, help="to measure; all by default")
     arguments = parser.parse_args()
     os.environ.setdefault("MNIST_SEEDS", "5")
-    paths = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     text = PAGE.read_text(encoding="utf-8")
-    counted = {path: keep_measured(read(path)[2], text) for path in paths}
-    for path in map(Path.resolve, arguments.notebooks or paths) if arguments.measure else ():
+    counted = {path: keep_measured(count(path)[2], text) for path in paths()}
+    for path in map(Path.resolve, arguments.notebooks or paths()) if arguments.measure else ():
         counted[path] = measure(path)
-        write(counted.values())
+        write_pages(counted.values())
         print(f"{path.name}: {counted[path].seconds():.0f} s, {counted[path].memory:.1f} GB")
-    write(counted.values())
+    write_pages(counted.values())
+    write_times(counted.values())
     print(f"{sum(notebook.minutes() for notebook in counted.values()):.0f} minutes in all")
 
 
