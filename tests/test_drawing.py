@@ -64,7 +64,8 @@ def on_page(pad, stroke):
 
 # Wait until the kernel says where the ink is: first and last column, first and last row.
 INK = """([expected, near]) => {
-    const said = document.querySelector(".widget-html").innerText.match(/ink: (\\d+) to (\\d+), (\\d+) to (\\d+)/);
+    const text = document.querySelector(".widget-html").innerText;
+    const said = text.match(/ink: (\\d+) to (\\d+), (\\d+) to (\\d+)/);
     return said?.slice(1).every((edge, i) => Math.abs(edge - expected[i]) < near);
 }"""
 
