@@ -6,7 +6,7 @@ import torch
 from PIL import Image, ImageDraw
 
 SIDE = 140  # pixels of the pad's drawings
-FINER = 4  # drawn so many times larger, then made small, so that edges are smooth
+FINER = 2  # drawn so many times larger, then made small, so that edges are smooth
 
 CIRCLE = [(0.5, 0.05), (0.25, 0.2), (0.2, 0.5), (0.28, 0.82), (0.5, 0.95)]
 CIRCLE += [(0.74, 0.8), (0.8, 0.5), (0.72, 0.18), (0.5, 0.05)]

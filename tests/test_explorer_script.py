@@ -12,26 +12,14 @@ from pathlib import Path
 import pytest
 import torch
 from matplotlib import colormaps
+from quick import DATA, train
 from strokes import drawings
 
-from mnist_helpers import CNN, activations, fit, load_mnist, make_loader, predict, to_mnist
+from mnist_helpers import CNN, activations, load_mnist, predict, to_mnist
 from mnist_helpers.explorer import network_of, own_digits, pack, weights_text
-from mnist_helpers.fast import make_fast
 
 TESTS = Path(__file__).parent
 IMAGES, RANDOM, LAYERED, DRAWINGS = 1000, 200, 50, 1000
-
-
-def train(seed, rate):
-    """Return a network that reads most digits: 300 steps of the fast recipe."""
-    torch.manual_seed(seed)
-    images, labels = load_mnist(TESTS.parent / "notebooks" / "data", "train")
-    loader = make_loader(images[:19200], labels[:19200], shuffle=True, seed=seed)
-    model, optimizer, scheduler = make_fast(len(loader), rate)
-    checked = make_loader(images[-100:], labels[-100:])
-    criterion = torch.nn.CrossEntropyLoss()
-    fit(model, loader, checked, criterion, optimizer, epochs=1, scheduler=scheduler)
-    return model
 
 
 def write_floats(path, tensor):
@@ -85,7 +73,7 @@ def sizes():
 def folder(tmp_path_factory):
     """A folder with what the scripts compare: images, networks, drawings, colours."""
     folder = tmp_path_factory.mktemp("fixtures")
-    test_images, _ = load_mnist(TESTS.parent / "notebooks" / "data", "test")
+    test_images, _ = load_mnist(DATA, "test")
     generator = torch.Generator().manual_seed(0)
     random_images = torch.randn(RANDOM, 1, 28, 28, generator=generator)
     images = torch.cat([test_images[: IMAGES - LAYERED // 2], random_images, test_images[-25:]])
@@ -125,6 +113,6 @@ def test_scripts(folder):
 
 def test_digits_are_the_first_test_images():
     digits, labels = own_digits()
-    images, expected = load_mnist(TESTS.parent / "notebooks" / "data", "test")
+    images, expected = load_mnist(DATA, "test")
     assert torch.equal(digits.float() / 127.5 - 1, images[:48, 0])
     assert labels == expected[:48].tolist()

@@ -96,31 +96,36 @@ export function decodeImages(text) {
 
 // A convolution 3 × 3 with a padding of 1.
 export function convolve(input, channels, size, weight, bias) {
-  const maps = bias.length, area = size * size;
-  const output = new Float32Array(maps * area);
+  const maps = bias.length, area = size * size, wide = size + 2;
+  const padded = new Float64Array(channels * wide * wide);  // with the rim of zeros
+  for (let channel = 0; channel < channels; channel++)
+    for (let row = 0; row < size; row++)
+      for (let column = 0, from = channel * area + row * size, to = (channel * wide + row + 1) * wide + 1; column < size; column++)
+        padded[to + column] = input[from + column];
+  const output = new Float32Array(maps * area), sums = new Float64Array(area);
   for (let map = 0; map < maps; map++) {
-    const to = map * area;
-    output.fill(bias[map], to, to + area);
+    sums.fill(bias[map]);
     for (let channel = 0; channel < channels; channel++) {
-      const from = channel * area, kernel = 9 * (map * channels + channel);
-      for (let i = 0; i < 9; i++) {
-        const w = weight[kernel + i], dy = Math.floor(i / 3) - 1, dx = (i % 3) - 1;
-        if (w === 0) continue;
-        const top = Math.max(0, -dy), bottom = Math.min(size, size - dy);
-        const left = Math.max(0, -dx), right = Math.min(size, size - dx);
-        for (let row = top; row < bottom; row++) {
-          const source = from + (row + dy) * size + dx, target = to + row * size;
-          for (let column = left; column < right; column++)
-            output[target + column] += w * input[source + column];
-        }
+      const k = 9 * (map * channels + channel);
+      const w0 = weight[k], w1 = weight[k + 1], w2 = weight[k + 2], w3 = weight[k + 3], w4 = weight[k + 4];
+      const w5 = weight[k + 5], w6 = weight[k + 6], w7 = weight[k + 7], w8 = weight[k + 8];
+      for (let row = 0, to = 0; row < size; row++) {
+        const top = (channel * wide + row) * wide, middle = top + wide, bottom = middle + wide;
+        for (let column = 0; column < size; column++, to++)
+          sums[to] += w0 * padded[top + column] + w1 * padded[top + column + 1] + w2 * padded[top + column + 2]
+            + w3 * padded[middle + column] + w4 * padded[middle + column + 1] + w5 * padded[middle + column + 2]
+            + w6 * padded[bottom + column] + w7 * padded[bottom + column + 1] + w8 * padded[bottom + column + 2];
       }
     }
+    output.set(sums, map * area);
   }
   return output;
 }
 
 export function relu(input) {
-  return input.map(value => (value < 0 ? 0 : value));
+  const output = new Float32Array(input.length);
+  for (let i = 0; i < input.length; i++) output[i] = input[i] < 0 ? 0 : input[i];
+  return output;
 }
 
 // The largest of each 2 × 2.
@@ -240,11 +245,14 @@ export function findInk(grey, height, width) {
   border.sort((a, b) => a - b);
   const paper = border[Math.floor((border.length - 1) / 2)];
   let lighter = 0, darker = 0;
-  for (const value of grey)
-    if (value > paper) lighter += value - paper; else darker += paper - value;
-  const sign = lighter > darker ? 1 : -1;
-  const ink = Float64Array.from(grey, value => Math.max(0, sign * (value - paper)));
-  const most = ink.reduce((a, b) => Math.max(a, b), 0);
+  for (let i = 0; i < grey.length; i++)
+    if (grey[i] > paper) lighter += grey[i] - paper; else darker += paper - grey[i];
+  const sign = lighter > darker ? 1 : -1, ink = new Float64Array(grey.length);
+  let most = 0;
+  for (let i = 0; i < grey.length; i++) {
+    ink[i] = Math.max(0, sign * (grey[i] - paper));
+    if (ink[i] > most) most = ink[i];
+  }
   if (most < 25) throw new Error("nothing drawn: no pixel differs from the border by a tenth or more");
   let count = 0;
   for (let i = 0; i < ink.length; i++) {
@@ -265,10 +273,10 @@ export function crop({ values, height, width }) {
         top = Math.min(top, row); bottom = Math.max(bottom, row + 1);
         left = Math.min(left, column); right = Math.max(right, column + 1);
       }
-  const rows = [];
+  const wide = right - left, cut = new Float64Array((bottom - top) * wide);
   for (let row = top; row < bottom; row++)
-    rows.push(...values.subarray(row * width + left, row * width + right));
-  return { values: Float64Array.from(rows), height: bottom - top, width: right - left };
+    cut.set(values.subarray(row * width + left, row * width + right), (row - top) * wide);
+  return { values: cut, height: bottom - top, width: wide };
 }
 
 // One side scaled as torchvision's `resize` with `antialias=True` does: a triangle as wide as

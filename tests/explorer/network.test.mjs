@@ -24,11 +24,13 @@ for (const [name, text] of Object.entries(about.weights)) {
   });
 
   test(`${name}: every layer of ${about.layered} images`, () => {
-    for (const layer of [...explorer.LAYERS.map(layer => layer.name), "fc"]) {
-      const expected = floats(`${name}.${layer}.f32`), size = expected.length / about.layered;
-      for (let i = 0; i < about.layered; i++) {
-        const ours = explorer.forward(weights, image(i))[layer];
-        const apart = distance(ours, expected.subarray(size * i, size * (i + 1)));
+    const layers = [...explorer.LAYERS.map(layer => layer.name), "fc"];
+    const expected = Object.fromEntries(layers.map(layer => [layer, floats(`${name}.${layer}.f32`)]));
+    for (let i = 0; i < about.layered; i++) {
+      const ours = explorer.forward(weights, image(i));
+      for (const layer of layers) {
+        const size = expected[layer].length / about.layered;
+        const apart = distance(ours[layer], expected[layer].subarray(size * i, size * (i + 1)));
         assert.ok(apart < 1e-4, `${layer} of image ${i} differs by ${apart}`);
       }
     }

@@ -30,7 +30,7 @@ test(`${about.drawings} drawings become what Python makes of them`, () => {
 });
 
 test("a half is rounded to the even neighbour, as in Python", () => {
-  assert.deepEqual([0.5, 1.5, 2.5, -0.5, -1.5, 2.4, 2.6].map(explorer.roundHalfEven), [0, 2, 2, -0, -2, 2, 3]);
+  assert.deepEqual([0.5, 1.5, 2.5, -0.5, -1.5, 2.4, 2.6].map(explorer.roundHalfEven), [0, 2, 2, 0, -2, 2, 3]);
 });
 
 test("an image is moved, and paper comes in", () => {
