@@ -178,7 +178,6 @@ def test_the_start_page_needs_no_exercises_but_a_way_on():
     path, notebook = NOTEBOOKS / "00_made_up.ipynb", good_notebook()
     notebook.cells[0].source = FIRST.partition("**You")[0].replace("02_made", "00_made")
     onward = [v4.new_markdown_cell("[Next](01_imports.ipynb)") for _ in range(13)]
-    notebook.cells[3].source = "Look: " + "word " * 300
     notebook.cells[7:] = onward
     assert complaints(notebook, path) == {}
     for cell in onward:

@@ -194,7 +194,9 @@ def set_up_cell_is_the_same(notebook, path):
 
 
 def something_is_seen_at_once(notebook, path):
-    if is_rewritten(path) and not any(cell.outputs for cell in code_cells(notebook)[:3]):
+    if is_start_page(path) or not is_rewritten(path):
+        return
+    if not any(cell.outputs for cell in code_cells(notebook)[:3]):
         yield "one of the first three code cells must put something on the screen"
 
 
@@ -290,6 +292,8 @@ def predictions_are_few(notebook, path):
 
 
 def prose_is_in_proportion(notebook, path):
+    if is_start_page(path):  # a map and a table for reference
+        return
     count = sum(len(words(cell.source)) for cell in markdown_cells(notebook))
     average = count / len(visible(notebook))
     if not 40 <= average <= 100:
