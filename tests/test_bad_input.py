@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from mirror import serve
+from project import DATA
 from torch import nn
 from torchvision.datasets import MNIST
 
@@ -20,7 +21,6 @@ from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
 from mnist_helpers.__main__ import main, parse
 from mnist_helpers.training import check_finite
 
-DATA = Path(__file__).parents[1] / "notebooks" / "data"
 PACKED = "t10k-images-idx3-ubyte.gz"
 UNPACKED = "t10k-images-idx3-ubyte"
 

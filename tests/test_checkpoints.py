@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from project import DATA
 from torch import nn
 
 from mnist_helpers import CNN, load_checkpoint, load_mnist, parallel, save_checkpoint
@@ -19,7 +20,6 @@ from mnist_helpers.__main__ import main, parse, training_batches
 from mnist_helpers.fast import make_fast
 from mnist_helpers.files import load_weights
 
-DATA = Path(__file__).parents[1] / "notebooks" / "data"
 HISTORY = {
     "train_loss": [1.0],
     "validation_step": [1],

@@ -5,11 +5,11 @@ import math
 import re
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from project import DATA
 from torch import nn
 from torchvision.datasets import MNIST
 from torchvision.transforms import v2
@@ -26,8 +26,6 @@ from mnist_helpers import (
 )
 from mnist_helpers.__main__ import main
 from mnist_helpers.fast import FastCNN, bf16_is_fast, make_fast
-
-DATA = Path(__file__).parents[1] / "notebooks" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -299,7 +297,7 @@ def test_bf16_is_fast_when_its_product_takes_clearly_less_time(monkeypatch, seco
 def test_train_command_writes_weights_and_curve(tmp_path):
     output = tmp_path / "new" / "folder"
     command = [sys.executable, "-m", "mnist_helpers", "train", "--epochs", "1", "--output", output]
-    command += ["--images", "12800", "--precision", "fp32"]
+    command += ["--images", "6400", "--precision", "fp32"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     last_line = done.stdout.splitlines()[-1]
@@ -316,9 +314,9 @@ def test_train_command_writes_weights_and_curve(tmp_path):
     test_loader = make_loader(*load_mnist(DATA, "test"), batch_size=1000)
     _, accuracy = evaluate(model, test_loader, nn.CrossEntropyLoss())
     assert last_line == f"Test accuracy: {100 * accuracy:.2f} %"
-    assert accuracy > 0.95
+    assert accuracy > 0.9
     history = json.loads((output / "history.json").read_text())
-    assert len(history["train_loss"]) == 100
+    assert len(history["train_loss"]) == 50
 
 
 def test_precision_is_what_was_asked_for(tmp_path, monkeypatch):

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from project import DATA
 from torch import nn
 
 from mnist_helpers import CNN, load_mnist, make_loader, predict, to_mnist, train_one_epoch
 from mnist_helpers.__main__ import main
 
-DATA = Path(__file__).parents[1] / "notebooks" / "data"
 DRAWINGS = resources.files("mnist_helpers") / "drawings"
 
 
