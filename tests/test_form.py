@@ -150,7 +150,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "change"), WRONG, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("rule", "change"), WRONG, ids=[f"{rule}-{number}" for number, (rule, _) in enumerate(WRONG)]
+)
 def test_a_rule_complains(rule, change):
     notebook = good_notebook()
     change(notebook.cells)
