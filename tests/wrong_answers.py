@@ -140,7 +140,7 @@ WRONG_ANSWERS = {
         ],
         [
             ("mean_loss = (0.2 + 0.4 + 1.0) / 3", "weigh each batch by its size"),
-            ("mean_loss = 0.2 * 64 + 0.4 * 64 + 1.0 * 16", "weigh each batch by its size"),
+            ("mean_loss = 0.2 * 64 + 0.4 * 64 + 1.0 * 16", "Divide by their number"),
         ],
     ],
     "06_evaluation": [
@@ -158,7 +158,7 @@ WRONG_ANSWERS = {
             (
                 "def class_accuracy(digit, labels, predictions):\n"
                 "    return predictions[labels == digit] == digit",
-                "one True or False an image",
+                "one True or False per image",
             ),
             ("def class_accuracy(digit, labels, predictions):\n    return 0.5", "no 1 is called 1"),
         ],
@@ -167,7 +167,7 @@ WRONG_ANSWERS = {
             ("friend_half_width = 1.96 * 0.9 * 0.1 / 100", "square root is missing"),
         ],
         [
-            ("images_needed = (1.96 / 0.1) ** 2 * 0.986 * 0.014", "0.1 points are 0.001"),
+            ("images_needed = (1.96 / 0.1) ** 2 * 0.986 * 0.014", "half width is 0.001"),
             ("images_needed = 10_000", "p * (1 - p)"),
         ],
     ],
