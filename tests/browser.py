@@ -26,6 +26,8 @@ LAB = [
 ]
 NOTEBOOK_7 = ["notebook", "--JupyterNotebookApp.expose_app_in_browser=True"]
 
+expect.set_options(timeout=SECONDS * 1000)
+
 
 @contextmanager
 def chromium():
@@ -46,7 +48,6 @@ def new_page(browser):
     """Open a page that notes its errors and the hosts that it asks for anything."""
     page = browser.new_page(viewport={"width": 1300, "height": 1200})
     page.set_default_timeout(SECONDS * 1000)
-    expect.set_options(timeout=SECONDS * 1000)
     # Badges, with or without a network.
     page.route(re.compile("^https:"), lambda route: route.fulfill(body=""))
     page.console_errors, page.hosts = [], set()

@@ -49,10 +49,18 @@ def extras_list():
     return bounds(PROJECT["optional-dependencies"]["extras"])
 
 
+def tools_list():
+    return bounds(PROJECT["optional-dependencies"]["test"])
+
+
 def notebook_sources():
     for path in paths():
         for cell in code_cells(read(path)):
             yield cell.source
+
+
+def sources_in(*patterns):
+    return [path.read_text(encoding="utf-8") for part in patterns for path in ROOT.glob(part)]
 
 
 def third_party(sources):
@@ -64,8 +72,9 @@ def third_party(sources):
                 modules.update(alias.name.partition(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 modules.add(node.module.partition(".")[0])
-    known = packages_distributions()
-    return {known[name][0] for name in modules - set(sys.stdlib_module_names) - {"mnist_helpers"}}
+    own = {path.stem for folder in ("tests", "tools") for path in (ROOT / folder).glob("*.py")}
+    known, own = packages_distributions(), own | {"mnist_helpers"}
+    return {known[name][0] for name in modules - set(sys.stdlib_module_names) - own}
 
 
 def test_pip_and_conda_install_the_same():
@@ -102,14 +111,43 @@ def test_codespaces_install_the_list():
     assert all((ROOT / name).exists() for name in opened)
 
 
+def test_threads_stop_spinning_before_torch_is_imported():
+    program = """
+import os, sys
+seen = []
+note = lambda: seen.append(os.environ.get("GOMP_SPINCOUNT"))
+sys.addaudithook(lambda event, given: event == "import" and given[0] == "torch" and note())
+import mnist_helpers
+print(seen[0])
+"""
+    environment = {name: os.environ[name] for name in os.environ if name != "GOMP_SPINCOUNT"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment | {"OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "1000\n"
+    if "GOMP_SPINCOUNT" in done.stderr:  # libgomp, that of pip's torch on Linux, says what it read
+        assert "GOMP_SPINCOUNT = '1000'" in done.stderr
+
+
 def test_the_package_asks_for_the_versions_of_the_list():
     assert bounds(PROJECT["dependencies"]).items() <= pip_list().items()
 
 
 def test_every_imported_package_is_in_the_list():
-    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("mnist_helpers/*.py")]
+    sources = sources_in("mnist_helpers/**/*.py")
     sources += [source for source in notebook_sources() if "have(" not in source]
-    assert third_party(sources) <= pip_list().keys()
+    imported = third_party(sources)
+    assert imported <= pip_list().keys()
+    assert pip_list().keys() - imported <= {"jupyterlab", "nbval"}, "no learner needs these"
+
+
+def test_the_package_asks_for_what_it_imports():
+    imported = third_party(sources_in("mnist_helpers/**/*.py"))
+    assert imported <= bounds(PROJECT["dependencies"]).keys()
 
 
 def test_cells_that_ask_for_the_extras_may_import_them():
@@ -117,10 +155,17 @@ def test_cells_that_ask_for_the_extras_may_import_them():
     assert third_party(sources) <= pip_list().keys() | extras_list().keys()
 
 
+def test_what_tests_and_tools_import_is_in_the_lists():
+    imported = third_party(sources_in("tests/*.py", "tools/*.py", "conftest.py"))
+    assert imported <= pip_list().keys() | tools_list().keys() | extras_list().keys()
+    started = {"notebook", "pytest-xdist", "ruff", "axe-playwright-python"}
+    assert tools_list().keys() - imported <= started, "no test needs these"
+
+
 def test_the_oldest_versions_are_the_lower_bounds():
     lines = (ROOT / "tests" / "oldest.txt").read_text(encoding="utf-8").splitlines()
     oldest = bounds(line for line in lines if not line.startswith("#"))
-    for name, bound in (pip_list() | extras_list()).items():
+    for name, bound in (pip_list() | tools_list() | extras_list()).items():
         # '==2.11.0' is the lower bound '>=2.11'
         assert oldest[name].removeprefix("==").startswith(bound.removeprefix(">=")), name
 

@@ -1,6 +1,5 @@
 """The drawn symbols of notebook 12 are complete, small, and travel with the package."""
 
-import tomllib
 from importlib import resources
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from torchvision.datasets import ImageFolder
 
 from mnist_helpers import to_mnist
 
-ROOT = Path(__file__).parents[1]
 SYMBOLS = resources.files("mnist_helpers") / "drawings" / "symbols"
 CLASSES = ["circle", "cross", "square", "star", "triangle"]
 
@@ -29,12 +27,3 @@ def test_each_picture_is_small_and_can_be_read():
         with Image.open(path) as picture:
             assert (picture.format, picture.size) == ("PNG", (40, 40))
         assert to_mnist(path).shape == (1, 28, 28)
-
-
-def test_the_package_takes_its_pictures_along():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
-    globs = settings["setuptools"]["package-data"]["*"]
-    package = ROOT / "mnist_helpers"
-    folders = [package, package / "explorer"]
-    taken = {path for folder in folders for pattern in globs for path in folder.glob(pattern)}
-    assert set(package.rglob("*.png")) <= taken
