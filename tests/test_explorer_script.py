@@ -16,7 +16,7 @@ from quick import DATA, train
 from strokes import drawings
 
 from mnist_helpers import CNN, activations, load_mnist, predict, to_mnist
-from mnist_helpers.explorer import network_of, own_digits, pack, weights_text
+from mnist_helpers.explorer import network_of, normalized, own_digits, pack, weights_text
 
 TESTS = Path(__file__).parent
 IMAGES, RANDOM, LAYERED, DRAWINGS = 1000, 200, 50, 1000
@@ -81,7 +81,7 @@ def folder(tmp_path_factory):
     write_floats(folder / "images.f32", images)
     models = {f"network {i}": train(i, rate) for i, rate in enumerate([0.01, 0.003, 0.02])}
     digits, _ = own_digits()
-    write_floats(folder / "digits.f32", digits.float() / 127.5 - 1)
+    write_floats(folder / "digits.f32", normalized(digits))
     about = {"images": len(images), "layered": LAYERED, "drawings": DRAWINGS}
     about["weights"] = {n: write_network(folder, n, m, images) for n, m in models.items()}
     about["checksums"] = {n: zlib.adler32(b64decode(w)) for n, w in about["weights"].items()}
@@ -114,5 +114,5 @@ def test_scripts(folder):
 def test_digits_are_the_first_test_images():
     digits, labels = own_digits()
     images, expected = load_mnist(DATA, "test")
-    assert torch.equal(digits.float() / 127.5 - 1, images[:48, 0])
+    assert torch.equal(normalized(digits), images[:48, 0])
     assert labels == expected[:48].tolist()

@@ -117,6 +117,11 @@ def own_digits():
     return pixels.view(-1, 28, 28), [int(label) for label in sheet.info["labels"]]
 
 
+def normalized(digits):
+    """Return uint8 digits as ``load_mnist`` gives them, to the last bit: from -1 to 1."""
+    return (digits.float() * (1 / 255) - 0.5) / 0.5
+
+
 def pack(digits):
     """Return uint8 digits as text: a zero is followed by the number of zeros, up to 255."""
     packed, zeros = bytearray(), 0
@@ -221,7 +226,7 @@ class Explorer(anywidget.AnyWidget):
         self._model, self._network = model, network_of(model)
         texts = {f"_{name}": text for name, text in images_text(images, labels).items()}
         if images is None:
-            first = own_digits()[0][0].float() / 127.5 - 1
+            first = normalized(own_digits()[0][0])
         else:
             first = check_images(images)[0]
         super().__init__(

@@ -84,7 +84,7 @@ export function unpackDigits(text) {
 
 // Bytes from 0 to 255 as load_mnist gives them: from -1 to 1.
 export function normalize(bytes) {
-  return Float32Array.from(bytes, byte => (Math.fround(byte / 255) - 0.5) / 0.5);
+  return Float32Array.from(bytes, byte => (Math.fround(byte * Math.fround(1 / 255)) - 0.5) / 0.5);
 }
 
 export function decodeImages(text) {
