@@ -233,7 +233,7 @@ def show_channels(maps, kernels, row, column, bias=0.0):
 # row, and what happens on the way to them. The unit is a pixel of the digit: a 7 × 7 map is drawn
 # a quarter as wide as a 28 × 28 map.
 LAYOUT = {
-    "conv1": (98, 58, 4, "16 filters"),
+    "conv1": (98, 58, 4, "16 filters\nof 3 × 3"),
     "relu1": (252, 58, 4, "negative\nto zero"),
     "pool1": (406, 58, 4, "largest\nof 2 × 2"),
     "conv2": (0, 213, 8, "32 filters, each looks at all 16 maps"),
@@ -242,7 +242,7 @@ LAYOUT = {
 }
 
 
-def draw_network(model, image):
+def draw_network(model, image, counts=True):
     """Draw a ``CNN`` with an image flowing through it, layer by layer, from real activations.
 
     Maps are drawn to scale. Each layer has one scale of colours, which stands below its maps.
@@ -250,6 +250,7 @@ def draw_network(model, image):
     Args:
         model: a ``CNN``, trained or not.
         image: of shape (28, 28), (1, 28, 28) or (1, 1, 28, 28).
+        counts: whether to write the number of parameters below the layers that have any.
     """
     image = image.detach().reshape(1, 1, 28, 28).to(next(model.parameters()).device)
     with torch.no_grad():
@@ -258,17 +259,22 @@ def draw_network(model, image):
     axes.imshow(image.cpu()[0, 0], "gray", extent=(0, 56, 86, 30), interpolation="nearest")
     label(axes, 28, 30, "the digit", "28 × 28 pixels")
     for name, (left, middle, columns, step) in LAYOUT.items():
-        parameters = sum(parameter.numel() for parameter in getattr(model, name).parameters())
+        parameters = parameters_of(getattr(model, name)) if counts else 0
         draw_maps(axes, name, outputs[name], left, middle, columns, parameters)
         if name != "conv2":
             arrow(axes, [(left - 31, middle), (left - 2, middle)], step)
-    arrow(axes, [(436.5, 105), (436.5, 145), (60, 145), (60, 160)], LAYOUT["conv2"][-1])
+    arrow(axes, [(436.5, 105), (436.5, 145), (60, 145), (60, 160)], "")
+    axes.text(310, 142, LAYOUT["conv2"][-1], ha="center", va="bottom")
     arrow(axes, [(376, 213), (406, 213)], "1,568\nnumbers")
-    draw_logits(axes, outputs["fc"], sum(p.numel() for p in model.fc.parameters()))
+    draw_logits(axes, outputs["fc"], parameters_of(model.fc) if counts else 0)
     axes.set(xlim=(-2, 472), ylim=(266, -24), aspect="equal")
     axes.axis("off")
     plt.close(figure)
     return figure
+
+
+def parameters_of(layer):
+    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 def label(axes, middle, top, name, shape):
@@ -325,7 +331,8 @@ def draw_logits(axes, logits, parameters):
         axes.text(416, top + step * digit + 2.3, digit, ha="right", va="center", **style)
     axes.plot([zero, zero], [top - 1, top + 10 * step], color="0.4", lw=0.8)
     label(axes, zero, top - 1, "fc", "10 numbers")
-    axes.text(zero, 261, f"{parameters:,} parameters", ha="center", va="center")
+    if parameters:
+        axes.text(zero, 261, f"{parameters:,} parameters", ha="center", va="center")
 
 
 def plot_history(history, smooth=100):

@@ -15,8 +15,15 @@ WRONG_ANSWERS = {
         ],
         [
             ("share_of_zeros = (dataset.targets == 0).sum().item()", "that is how many"),
-            ("share_of_zeros = dataset.targets == 0", "one True or False a picture"),
+            ("share_of_zeros = dataset.targets == 0", "one True or False per picture"),
             ("share_of_zeros = 0.2", "expected about 0.099"),
+        ],
+        [
+            ("weights = torch.tensor([1.0, 1.0, -1.0, -1.0])", "should be (2, 2)"),
+            ("weights = torch.tensor([[1.0, 1.0], [0.0, 0.0]])", "the same as four black ones"),
+            ("weights = [[1.0, 1.0], [-1.0, -1.0]]\nbias = 0.5", "the bias alone is left"),
+            ("weights = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])", "with a bright upper row"),
+            ("weights = torch.tensor([[1.0, -1.0], [1.0, -1.0]])", "with a bright upper row"),
         ],
     ],
     "02_architecture": [
