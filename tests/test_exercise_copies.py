@@ -98,7 +98,10 @@ def test_links_lead_to_what_lies_beside_or_to_the_web(copies, kind):
     for name, text in texts.items():
         text = re.sub(r"`[^`]*`|^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
         for target in re.findall(r'(?:\]\(|\b(?:href|src)=")([^)\s"#]+)', text):
-            assert target.startswith("https://") or (folder / target).exists(), (name, target)
+            assert target.startswith(("https://", "attachment:")) or (folder / target).exists(), (
+                name,
+                target,
+            )
             assert "colab.research" not in target, name
 
 

@@ -70,9 +70,9 @@ def read(model, image):
 def test_networks_that_it_takes(kind, images):
     network = kind()
     explorer = Explorer(network, images)
+    assert network.training, "the model itself is left as it was"
     assert torch.equal(explorer.image, images[0])
     assert explorer.probabilities == pytest.approx(read(network, images[0]), abs=1e-5)
-    assert network.training, "the model itself is left as it was"
 
 
 def test_half_precision(model, images):
