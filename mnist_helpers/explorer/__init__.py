@@ -225,10 +225,7 @@ class Explorer(anywidget.AnyWidget):
     def __init__(self, model, images=None, before=None, labels=None):
         self._model, self._network = model, network_of(model)
         texts = {f"_{name}": text for name, text in images_text(images, labels).items()}
-        if images is None:
-            first = normalized(own_digits()[0][0])
-        else:
-            first = check_images(images)[0]
+        first = normalized(own_digits()[0][0]) if images is None else check_images(images)[0]
         super().__init__(
             _weights=weights_text(self._network),
             _before="" if before is None else weights_text(network_of(before)),
