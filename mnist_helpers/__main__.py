@@ -1,4 +1,4 @@
-"""Commands for the terminal: python -m mnist_helpers train, and predict."""
+"""Commands for the terminal: python -m mnist_helpers train, predict, and export."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from mnist_helpers.training import HISTORY
 
 TRAIN = "train the CNN on MNIST with the fast recipe of notebook 13; write cnn.pt and its curve"
 PREDICT = "read the digit in each picture"
+EXPORT = "write a page that shows the inside of a network: one HTML file for any browser"
 PRECISION = "of the multiplications, 32 or 16 bits; auto takes bf16 where it is fast"
 PRECISIONS = ("auto", "fp32", "bf16")
 
@@ -82,6 +83,7 @@ def parse(arguments):
     commands = parser.add_subparsers(dest="command", required=True)
     add_train(commands)
     add_predict(commands)
+    add_export(commands)
     return parser.parse_args(arguments)
 
 
@@ -106,6 +108,12 @@ def add_predict(commands):
     parser = commands.add_parser("predict", help=PREDICT, description=PREDICT)
     parser.add_argument("--checkpoint", required=True, help="weights of the CNN, such as cnn.pt")
     parser.add_argument("files", nargs="+", metavar="FILE", help="a picture of one digit")
+
+
+def add_export(commands):
+    parser = commands.add_parser("export", help=EXPORT, description=EXPORT)
+    parser.add_argument("--checkpoint", required=True, help="weights of the CNN, such as cnn.pt")
+    parser.add_argument("page", type=Path, help="the file to write, such as my_network.html")
 
 
 def train(options):
@@ -177,7 +185,9 @@ def use_bf16(options):
 
 def write_results(options, model, history):
     """Write weights, curve and history, and say the accuracy on the test images."""
-    from mnist_helpers.plots import plot_history  # matplotlib: a second that predict need not wait
+    # Here, and not above: predict need not wait a second for matplotlib.
+    from mnist_helpers.explorer import export_page
+    from mnist_helpers.plots import plot_history
 
     for epoch, accuracy in enumerate(history["validation_accuracy"], start=1):
         print(f"Validation accuracy after epoch {epoch}: {100 * accuracy:.2f} %")
@@ -188,10 +198,23 @@ def write_results(options, model, history):
     save_whole(cnn.state_dict(), weights)
     plot_history(history).savefig(curve, dpi=150)
     write_whole(options.output / "history.json", json.dumps(history).encode())
+    page = options.output / "my_network.html"
+    export_page(cnn, page)
     print(f"Wrote {weights} and {curve}")
+    print(f"Wrote {page}: open it in a browser to look inside your network")
     images, labels = load_mnist(options.data, "test")
     _, accuracy = evaluate(cnn, make_loader(images, labels, batch_size=1000), nn.CrossEntropyLoss())
     print(f"Test accuracy: {100 * accuracy:.2f} %")
+
+
+def export(options):
+    """Write the page that shows the inside of the network whose weights are given."""
+    from mnist_helpers.explorer import export_page
+
+    model = CNN()
+    load_weights(options.checkpoint, model)
+    export_page(model, options.page)
+    print(f"Wrote {options.page}: open it in a browser")
 
 
 def predict_files(options):
@@ -220,6 +243,8 @@ def main(arguments=None):
     try:
         if options.command == "train":
             train(options)
+        elif options.command == "export":
+            export(options)
         elif not predict_files(options):
             sys.exit(1)
     except (FloatingPointError, OSError, ValueError) as error:

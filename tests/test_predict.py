@@ -16,6 +16,7 @@ from torch import nn
 
 from mnist_helpers import CNN, load_mnist, make_loader, predict, to_mnist, train_one_epoch
 from mnist_helpers.__main__ import main
+from mnist_helpers.explorer import weights_text
 
 DRAWINGS = resources.files("mnist_helpers") / "drawings"
 
@@ -196,3 +197,25 @@ def test_a_checkpoint_that_is_not_there(folder, capsys, monkeypatch):
     status, out, err = run(Path(), capsys, "x.png", checkpoint="none.pt")
     assert (out, err) == ("", "")
     assert "No such file or directory: 'none.pt'" in status
+
+
+def test_export_writes_one_page_with_the_weights(folder, tmp_path, capsys):
+    page = tmp_path / "my_network.html"
+    main(["export", "--checkpoint", str(folder / "cnn.pt"), str(page)])
+    assert capsys.readouterr().out == f"Wrote {page}: open it in a browser\n"
+    text = page.read_text(encoding="utf-8")
+    assert weights_text(load_cnn(folder / "cnn.pt")) in text
+    assert page.stat().st_size < 300_000
+
+
+def load_cnn(path):
+    model = CNN()
+    model.load_state_dict(torch.load(path, weights_only=True))
+    return model
+
+
+def test_export_refuses_what_is_no_network(tmp_path):
+    (tmp_path / "cnn.pt").write_bytes(b"not weights")
+    with pytest.raises(SystemExit, match=r"cnn\.pt is damaged or cut short"):
+        main(["export", "--checkpoint", str(tmp_path / "cnn.pt"), str(tmp_path / "page.html")])
+    assert not (tmp_path / "page.html").exists()
