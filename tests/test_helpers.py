@@ -307,6 +307,7 @@ def test_train_command_writes_weights_and_curve(tmp_path):
         "cnn.pt",
         "history.json",
         "learning_curve.png",
+        "my_network.html",
     }
     assert (output / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     model = CNN()
