@@ -170,7 +170,7 @@ WRONG_ANSWERS = {
             ("def class_accuracy(digit, labels, predictions):\n    return 0.5", "no 1 is called 1"),
         ],
         [
-            ("friend_half_width = math.sqrt(0.9 * 0.1 / 100)", "takes 1.96 of them"),
+            ("friend_half_width = (0.9 * 0.1 / 100) ** 0.5", "takes 1.96 of them"),
             ("friend_half_width = 1.96 * 0.9 * 0.1 / 100", "square root is missing"),
         ],
         [
