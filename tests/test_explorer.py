@@ -2,18 +2,22 @@
 
 import asyncio
 import copy
+import io
 import json
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from mnist_helpers import CNN, predict
 from mnist_helpers import explorer as package
+from mnist_helpers.__main__ import main
 from mnist_helpers.explorer import (
     DigitPad,
     Explorer,
@@ -208,6 +212,22 @@ def test_before_keeps_a_copy(model):
         Explorer(model, before={})
 
 
+def test_readers_without_a_kernel_see_a_picture(model, images):
+    explorer = Explorer(model, images)
+    data, _ = explorer._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data  # for those who have one
+    assert " at 0x" not in data["text/plain"] + repr(Playground())
+    png = b64decode(data["image/png"])
+    assert Image.open(io.BytesIO(png)).width > 1000
+    assert len(png) < 80_000
+    explorer.image = None
+    assert "image/png" not in explorer._repr_mimebundle_()[0]
+    nn.init.constant_(model.fc.weight, torch.nan)
+    explorer.image = images[0]
+    explorer.update()
+    assert "image/png" in explorer._repr_mimebundle_()[0]
+
+
 def data_of(page):
     found = re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)
     return json.loads(found[1])
@@ -246,6 +266,21 @@ def test_a_page_is_written_whole_or_not_at_all(model, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
     with pytest.raises(OSError):
         export_page(model, tmp_path / "no folder" / "page.html")
+
+
+def test_export_command(model, tmp_path, capsys):
+    checkpoint, page = tmp_path / "cnn.pt", tmp_path / "my_network.html"
+    torch.save(model.state_dict(), checkpoint)
+    main(["export", "--checkpoint", str(checkpoint), str(page)])
+    assert capsys.readouterr().out.startswith(f"Wrote {page}: open it in a browser")
+    assert data_of(page.read_text(encoding="utf-8"))["weights"] == weights_text(model)
+    missing = str(tmp_path / "no.pt")
+    for wrong in (["--checkpoint", missing, str(page)], ["--checkpoint", str(page), str(page)]):
+        with pytest.raises(SystemExit, match=r"no\.pt|my_network\.html"):
+            main(["export", *wrong])
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(page)])
+    assert ended.value.code == 2
 
 
 def test_text_and_back(images):

@@ -19,6 +19,7 @@ import traitlets
 from PIL import Image
 from torch import nn
 
+from mnist_helpers.explorer.picture import picture
 from mnist_helpers.files import write_whole
 from mnist_helpers.model import CNN
 
@@ -235,6 +236,18 @@ class Explorer(anywidget.AnyWidget):
         self._sent_at, self._waiting = -SECONDS_BETWEEN, None
         self.probabilities = self._read()
 
+    def __repr__(self):
+        return "An explorer: run this cell in a notebook to look inside the network."
+
+    def _repr_mimebundle_(self, **kwargs):
+        """Add a picture, for readers without a kernel: GitHub, paper, a page that only shows."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if self.image is not None:
+            png = picture(self._network, self.image, self.probabilities)
+            data["image/png"] = base64.b64encode(png).decode()
+        return bundle
+
     @traitlets.validate("image")
     def _check_image(self, proposal):
         return None if proposal.value is None else check_images(proposal.value)[0]
@@ -300,6 +313,9 @@ class Playground(anywidget.AnyWidget):
     _esm = FOLDER / "explorer.js"
     _css = FOLDER / "explorer.css"
     _part = traitlets.Unicode("playground").tag(sync=True)
+
+    def __repr__(self):
+        return "A playground: run this cell in a notebook to play with a convolution."
 
 
 class DigitPad(anywidget.AnyWidget):

@@ -1200,7 +1200,8 @@ function makeOverview(state, { open, root }) {
   const caption = h("p", { class: "xp-caption" });
   const HINT = "From left to right: sixteen kernels of 3 × 3 look at the digit (conv1), negative numbers become 0 (relu1), "
     + "the largest of each 2 × 2 stays (pool1); then the same again, with 32 filters. The last 1,568 numbers make the ten logits. "
-    + "Point at a map to see what it is made from, and click it to follow every number.";
+    + (matchMedia("(hover: none)").matches ? "Tap a map to follow every number."
+      : "Point at a map to see what it is made from, and click it to follow every number.");
   const inputCanvas = makeCanvas(28), inputBar = colorBar();
   const input = h("div", { class: "xp-tile xp-input" }, inputCanvas);
   const head = (name, shape, text) =>

@@ -1,0 +1,85 @@
+"""A picture of the explorer, for places without a kernel: GitHub, paper, a page that only shows."""
+
+import io
+
+import torch
+from matplotlib import colormaps, get_data_path
+from PIL import Image, ImageDraw, ImageFont
+
+from mnist_helpers.model import activations
+
+# Of each column: the layer, its colour map, tiles in a row, pixels of a tile.
+COLUMNS = [
+    ("input", "gray", 1, 84),
+    ("conv1", "RdBu_r", 2, 56),
+    ("relu1", "viridis", 2, 56),
+    ("pool1", "viridis", 2, 42),
+    ("conv2", "RdBu_r", 4, 42),
+    ("relu2", "viridis", 4, 42),
+    ("pool2", "viridis", 4, 28),
+]
+GAP, TOP, BOTTOM, HEIGHT = 2, 52, 540, 584  # between tiles; of the tiles; of the picture
+LEFT, BETWEEN = 12, 24  # of the first column, and between columns
+WIDTH = 88  # at least, of a column
+INK, SOFT, BAR = "#1c2127", "#525c68", "#0a5fa8"
+
+
+def font(size):
+    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+
+
+def colored(values, name, most):
+    """Return numbers of shape (H, W) as an image: from -most or 0 to most."""
+    low = 0 if name == "viridis" else -most
+    shades = colormaps[name](((values - low) / (most - low)).numpy(), bytes=True)
+    return Image.fromarray(shades[:, :, :3])
+
+
+def draw_column(sheet, x, maps, column):
+    """Draw the maps of a layer, shape (N, H, W), from ``x`` on; return where they end."""
+    layer, colors, in_row, side = column
+    pen, pitch = ImageDraw.Draw(sheet), side + GAP
+    shape = " × ".join(str(size) for size in maps.shape)
+    pen.text((x, 8), layer, INK, font(16))
+    pen.text((x, 30), shape, SOFT, font(12))
+    rows = -(-len(maps) // in_row)
+    y = TOP + (BOTTOM - TOP - rows * pitch) // 2
+    most = 1 if layer == "input" else max(maps.abs().max().item(), 1e-12)
+    for index, values in enumerate(maps):
+        tile = colored(values, colors, most).resize((side, side), Image.Resampling.NEAREST)
+        sheet.paste(tile, (x + index % in_row * pitch, y + index // in_row * pitch))
+    low = 0 if colors == "viridis" else -most
+    sheet.paste(
+        colored(torch.linspace(low, most, WIDTH).expand(8, -1), colors, most), (x, BOTTOM + 8)
+    )
+    pen.text((x, BOTTOM + 20), f"{low:.3g}".replace("-", "−"), SOFT, font(11))
+    pen.text((x + WIDTH, BOTTOM + 20), f"{most:.3g}", SOFT, font(11), anchor="ra")
+    return x + max(in_row * pitch, WIDTH)
+
+
+def draw_bars(sheet, x, probabilities):
+    pen = ImageDraw.Draw(sheet)
+    pen.text((x, 8), "probability", INK, font(16))
+    for digit, share in enumerate(probabilities):
+        y = TOP + 60 + 38 * digit
+        pen.text((x, y - 2), str(digit), INK, font(13))
+        pen.rectangle([x + 18, y, x + 118, y + 14], "#e6eaee")
+        if share > 0.005:
+            pen.rectangle([x + 18, y, x + 18 + 100 * share, y + 14], BAR)
+        pen.text((x + 124, y - 2), f"{100 * share:.0f} %", INK, font(13))
+    return x + 168
+
+
+@torch.inference_mode()
+def picture(network, image, probabilities):
+    """Return a PNG of all layers of a ``CNN`` for an image of shape (1, 28, 28), left to right."""
+    sheet = Image.new("RGB", (1600, HEIGHT), "white")
+    outputs = {"input": image[None]} | activations(network, image[None])
+    x = LEFT
+    for column in COLUMNS:
+        maps = outputs[column[0]][0].nan_to_num()
+        x = draw_column(sheet, x, maps, column) + BETWEEN
+    end = draw_bars(sheet, x, probabilities)
+    file = io.BytesIO()
+    sheet.crop((0, 0, end, HEIGHT)).save(file, "png", optimize=True)
+    return file.getvalue()
