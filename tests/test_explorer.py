@@ -219,7 +219,7 @@ def test_readers_without_a_kernel_see_a_picture(model, images):
     assert " at 0x" not in data["text/plain"] + repr(Playground())
     png = b64decode(data["image/png"])
     assert Image.open(io.BytesIO(png)).width > 1000
-    assert len(png) < 80_000
+    assert len(png) < 50_000
     explorer.image = None
     assert "image/png" not in explorer._repr_mimebundle_()[0]
     nn.init.constant_(model.fc.weight, torch.nan)

@@ -21,6 +21,7 @@ COLUMNS = [
 GAP, TOP, BOTTOM, HEIGHT = 2, 52, 540, 584  # between tiles; of the tiles; of the picture
 LEFT, BETWEEN = 12, 24  # of the first column, and between columns
 WIDTH = 88  # at least, of a column
+SHADES = 70  # of each colour map: a picture of 256 colours is half as large
 INK, SOFT, BAR = "#1c2127", "#525c68", "#0a5fa8"
 
 
@@ -31,7 +32,8 @@ def font(size):
 def colored(values, name, most):
     """Return numbers of shape (H, W) as an image: from -most or 0 to most."""
     low = 0 if name == "viridis" else -most
-    shades = colormaps[name](((values - low) / (most - low)).numpy(), bytes=True)
+    shares = ((values - low) / (most - low) * SHADES).round() / SHADES
+    shades = colormaps[name](shares.numpy(), bytes=True)
     return Image.fromarray(shades[:, :, :3])
 
 
@@ -81,5 +83,5 @@ def picture(network, image, probabilities):
         x = draw_column(sheet, x, maps, column) + BETWEEN
     end = draw_bars(sheet, x, probabilities)
     file = io.BytesIO()
-    sheet.crop((0, 0, end, HEIGHT)).save(file, "png", optimize=True)
+    sheet.crop((0, 0, end, HEIGHT)).quantize(256).save(file, "png", optimize=True)
     return file.getvalue()
