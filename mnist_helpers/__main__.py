@@ -1,6 +1,7 @@
 """Commands for the terminal: python -m mnist_helpers train, predict, and export."""
 
 import argparse
+import copy
 import json
 import sys
 from pathlib import Path
@@ -124,6 +125,7 @@ def train(options):
     loader, order = training_batches(options, rank, workers)
     steps = options.epochs * len(loader)
     model, optimizer, scheduler = make_fast(steps, options.lr, options.device)
+    first_weights = copy.deepcopy(model.state_dict())
     history = history_so_far(options, model, optimizer, scheduler)
     order.set_epoch(len(history["validation_step"]))
 
@@ -136,7 +138,7 @@ def train(options):
 
     history = fit_fast(options, model, optimizer, scheduler, loader, after_epoch, history)
     if rank == 0:
-        write_results(options, model, history)
+        write_results(options, model, history, first_weights)
     parallel.leave()
 
 
@@ -183,7 +185,7 @@ def use_bf16(options):
     return options.precision == "bf16"
 
 
-def write_results(options, model, history):
+def write_results(options, model, history, first_weights):
     """Write weights, curve and history, and say the accuracy on the test images."""
     # Here, and not above: predict need not wait a second for matplotlib.
     from mnist_helpers.explorer import export_page
@@ -199,7 +201,7 @@ def write_results(options, model, history):
     plot_history(history).savefig(curve, dpi=150)
     write_whole(options.output / "history.json", json.dumps(history).encode())
     page = options.output / "my_network.html"
-    export_page(cnn, page)
+    export_page(cnn, page, before=first_weights)
     print(f"Wrote {weights} and {curve}")
     print(f"Wrote {page}: open it in a browser to look inside your network")
     images, labels = load_mnist(options.data, "test")
