@@ -100,8 +100,8 @@ export function convolve(input, channels, size, weight, bias) {
   const padded = new Float64Array(channels * wide * wide);  // with the rim of zeros
   for (let channel = 0; channel < channels; channel++)
     for (let row = 0; row < size; row++)
-      for (let column = 0, from = channel * area + row * size, to = (channel * wide + row + 1) * wide + 1; column < size; column++)
-        padded[to + column] = input[from + column];
+      for (let column = 0; column < size; column++)
+        padded[(channel * wide + row + 1) * wide + 1 + column] = input[channel * area + row * size + column];
   const output = new Float32Array(maps * area), sums = new Float64Array(area);
   for (let map = 0; map < maps; map++) {
     sums.fill(bias[map]);
@@ -384,6 +384,8 @@ export function colorOf(map, value, low, high) {
 }
 
 const css = ([r, g, b]) => `rgb(${r}, ${g}, ${b})`;
+const signColor = value => css(colorOf(SIGNED, value < 0 ? -0.7 : 0.7, -1, 1));  // of bars and lines
+const sumOf = values => values.reduce((sum, value) => sum + value, 0);
 
 // Black or white, whichever is easier to read on a colour.
 export function inkOn([r, g, b]) {
@@ -974,7 +976,8 @@ function makeExplorer(root, options) {
     for (const kind of ["pointerleave", "blur"]) toLogit.addEventListener(kind, () => overview.clearTrace());
     return { node, logit, logitBar, share, bar, ghost, toLogit, toShare };
   });
-  const rowsNode = h("div", { class: "xp-rows", role: "group", "aria-label": "Logits and probabilities of the ten digits" },
+  const rowsName = "Logits and probabilities of the ten digits";
+  const rowsNode = h("div", { class: "xp-rows", role: "group", "aria-label": rowsName },
     h("div", { class: "xp-row xp-heads" }, h("span"), h("span", {}, "logit"), h("span", {}, "probability")),
     ...rows.map(row => row.node));
   rove(rowsNode, rows.flatMap(row => [row.toLogit, row.toShare]), 2);
@@ -1006,7 +1009,7 @@ function makeExplorer(root, options) {
       row.node.classList.toggle("xp-winner", digit === winner);
       Object.assign(row.logitBar.style, {
         left: `${50 + Math.min(0, (50 * logit) / most)}%`, width: `${(50 * Math.abs(logit)) / most}%`,
-        background: css(colorOf(SIGNED, logit < 0 ? -0.75 : 0.75, -1, 1)),
+        background: signColor(logit),
       });
       row.bar.style.width = `${100 * share}%`;
       row.ghost.hidden = !state.baseline;
@@ -1028,7 +1031,8 @@ function makeExplorer(root, options) {
   }
 
   function wordsOf(refusal) {
-    if (!refusal || refusal.startsWith("nothing drawn")) return "Draw a digit on the black square, or take a ready-made one.";
+    if (!refusal || refusal.startsWith("nothing drawn"))
+      return "Draw a digit on the black square, or take a ready-made one.";
     return refusal[0].toUpperCase() + refusal.slice(1) + ".";
   }
 
@@ -1080,18 +1084,21 @@ function makeExplorer(root, options) {
     const name = focused?.getAttribute("aria-label");
     const same = name && detail.querySelector(`.xp-actions [aria-label="${CSS.escape(name)}"]`);
     (same || detail.querySelector(".xp-back")).focus({ preventScroll: true });
-    if (root.dataset.size !== "wide") main.scrollIntoView({ block: "start", behavior: reducedMotion() ? "auto" : "smooth" });
+    if (root.dataset.size !== "wide")
+      main.scrollIntoView({ block: "start", behavior: reducedMotion() ? "auto" : "smooth" });
   }
 
   function strongestPart(map) {
-    const sums = convolutionAt(current(), "conv2", state.values, map, state.row, state.column).parts.map(p => Math.abs(p.sum));
+    const { parts } = convolutionAt(current(), "conv2", state.values, map, state.row, state.column);
+    const sums = parts.map(part => Math.abs(part.sum));
     return sums.indexOf(Math.max(...sums));
   }
 
   function close() {
     state.layer = null;
     build();
-    const back = openedFrom?.isConnected && openedFrom.offsetParent ? openedFrom : tabs.node.querySelector("[tabindex='0']");
+    const there = openedFrom?.isConnected && openedFrom.offsetParent;
+    const back = there ? openedFrom : tabs.node.querySelector("[tabindex='0']");
     back?.focus({ preventScroll: root.dataset.size === "wide" });
   }
 
@@ -1127,9 +1134,10 @@ function makeExplorer(root, options) {
   }
 
   function drawAll() {
-    const count = state.digits.length, label = state.labels[state.index];
+    const label = state.labels[state.index], kind = options.ownImages ? "image" : "test digit";
+    const name = `${kind} ${state.index + 1} of ${state.digits.length}`;
     setText(digitName, state.foreign ? "your picture" : state.own ? "your drawing"
-      : `${options.ownImages ? "image" : "test digit"} ${state.index + 1} of ${count}${label === undefined ? "" : `: a ${label}`}`);
+      : label === undefined ? name : `${name}: a ${label}`);
     drawStages();
     drawAnswer();
     drawMain();
@@ -1198,8 +1206,9 @@ function strongest(values, size, map) {
 function makeOverview(state, { open, root }) {
   const lines = h("svg:svg", { class: "xp-lines", "aria-hidden": "true" });
   const caption = h("p", { class: "xp-caption" });
-  const HINT = "From left to right: sixteen kernels of 3 × 3 look at the digit (conv1), negative numbers become 0 (relu1), "
-    + "the largest of each 2 × 2 stays (pool1); then the same again, with 32 filters. The last 1,568 numbers make the ten logits. "
+  const HINT = "From left to right: sixteen kernels of 3 × 3 look at the digit (conv1), negative numbers "
+    + "become 0 (relu1), the largest of each 2 × 2 stays (pool1); then the same again, with 32 filters. "
+    + "The last 1,568 numbers make the ten logits. "
     + (matchMedia("(hover: none)").matches ? "Tap a map to follow every number."
       : "Point at a map to see what it is made from, and click it to follow every number.");
   const inputCanvas = makeCanvas(28), inputBar = colorBar();
@@ -1285,10 +1294,10 @@ function makeOverview(state, { open, root }) {
     if (!state.values || state.layer || state.tab !== "network") return;
     clearTrace();
     const parts = contributions(stateWeights(), state.values.pool2, digit);
-    const sums = Array.from({ length: 32 }, (_, map) => parts.subarray(49 * map, 49 * map + 49).reduce((a, b) => a + b));
+    const sums = Array.from({ length: 32 }, (_, map) => sumOf(parts.subarray(49 * map, 49 * map + 49)));
     const most = Math.max(...sums.map(Math.abs)) || 1;
     setText(caption, `Logit of ${digit}: all 32 maps of pool2. Red pushes it up, blue down; thick lines push most.`);
-    light(sums.map((sum, map) => ["pool2", map, "fc", target, Math.abs(sum) / most, css(colorOf(SIGNED, sum < 0 ? -0.7 : 0.7, -1, 1))]));
+    light(sums.map((sum, map) => ["pool2", map, "fc", target, Math.abs(sum) / most, signColor(sum)]));
   }
 
   function clearTrace() {
@@ -1454,7 +1463,8 @@ function makeConv2(state, tools) {
     labelled("1. Each of the 16 maps of pool1 has its own kernel here. Patch × kernel gives a sum: sixteen sums.", grid),
     h("div", { class: "xp-fields xp-fields-conv2" },
       h("div", { class: "xp-labelled" },
-        h("div", { class: "xp-label" }, "2. The sixteen sums and the bias, added one after the other, make one number."), fall.node, player.node),
+        h("div", { class: "xp-label" }, "2. The sixteen sums and the bias, added one after the other, make one number."),
+        fall.node, player.node),
       h("div", { class: "xp-labelled" }, found, output.node, bar.node)),
     sum.node);
   return {
@@ -1466,7 +1476,8 @@ function makeConv2(state, tools) {
       tiles.forEach(({ node, canvas, kernel, marker, sum }, channel) => {
         paint(canvas, values.pool1, channel * 196, size, scales.pool1, 1);
         paint(kernel, at.parts[channel].kernel, 0, 3, scales["conv2.weight"]);
-        Object.assign(marker.style, { top: `${(100 * row) / 16}%`, left: `${(100 * column) / 16}%`, width: "18.75%", height: "18.75%" });
+        Object.assign(marker.style,
+          { top: `${(100 * row) / 16}%`, left: `${(100 * column) / 16}%`, width: "18.75%", height: "18.75%" });
         setText(sum, format(sums[channel]));
         const color = colorOf(SIGNED, sums[channel], sumScale.low, sumScale.high);
         sum.style.background = css(color);
@@ -1480,7 +1491,8 @@ function makeConv2(state, tools) {
       player.at(`row ${row}, column ${column}`);
       setText(found, `3. In map ${map}: ${state.off.conv2.has(map) ? "switched off, so 0" : format(number)}`);
       fall.draw(sums, at.bias, number, state.channel, state.off.conv2.has(map));
-      sum.draw(at.parts[state.channel], `patch of map ${state.channel}`, scales.pool1, scales["conv2.weight"], `kernel for map ${state.channel}`);
+      const chosen = state.channel;
+      sum.draw(at.parts[chosen], `patch of map ${chosen}`, scales.pool1, scales["conv2.weight"], `kernel for map ${chosen}`);
     },
   };
 }
@@ -1496,23 +1508,23 @@ function makeWaterfall(choose) {
       for (const value of bars) ends.push(ends.at(-1) + value);
       const low = Math.min(...ends), high = Math.max(...ends), room = high - low || 1;
       const y = value => 16 + ((high - value) / room) * 84, width = 560 / 18;
+      const bar = (x, a, b, attributes) => h("svg:rect",
+        { x: x + 3, y: Math.min(a, b), width: width - 6, height: Math.max(1.5, Math.abs(a - b)), ...attributes });
       svg.replaceChildren(h("svg:line", { x1: 0, x2: 560, y1: y(0), y2: y(0), class: "xp-zero" }));
       bars.forEach((value, i) => {
         const [a, b] = [y(ends[i]), y(ends[i + 1])], x = i * width;
-        const color = css(colorOf(SIGNED, value < 0 ? -0.7 : 0.7, -1, 1));
         const group = h("svg:g", { class: i === chosen ? "xp-chosen" : "", click: () => i < 16 && choose(i) },
           h("svg:rect", { x, y: 0, width, height: 132, class: "xp-hit" }),
-          h("svg:rect", { x: x + 3, y: Math.min(a, b), width: width - 6, height: Math.max(1.5, Math.abs(a - b)), style: `fill: ${color}` }),
+          bar(x, a, b, { style: `fill: ${signColor(value)}` }),
           h("svg:line", { x1: x + width - 3, x2: x + width + 3, y1: b, y2: b, class: "xp-zero" }),
           text(x + width / 2, 122, i < 16 ? String(i) : "bias"));
         svg.append(group);
       });
       const a = y(0), b = y(ends.at(-1)), x = 17 * width;
-      svg.append(h("svg:rect", { x: x + 3, y: Math.min(a, b), width: width - 6, height: Math.max(1.5, Math.abs(a - b)), class: "xp-result" }),
-        text(x + width / 2, 122, "sum"),
-        text(x + width / 2, Math.max(11, Math.min(a, b) - 4), format(ends.at(-1)), { class: "xp-strong", "text-anchor": "end", dx: width / 2 }));
-      svg.setAttribute("aria-label", `Sixteen partial sums and the bias ${format(bias)} add up to ${format(ends.at(-1))}.`
-        + (isOff ? " The map is switched off, so 0 is passed on." : ` The result is ${format(result)}.`));
+      svg.append(bar(x, a, b, { class: "xp-result" }), text(x + width / 2, 122, "sum"),
+        text(x + width, Math.max(11, Math.min(a, b) - 4), format(ends.at(-1)), { class: "xp-strong", "text-anchor": "end" }));
+      const sum = `Sixteen partial sums and the bias ${format(bias)} add up to ${format(ends.at(-1))}.`;
+      svg.setAttribute("aria-label", sum + (isOff ? " The map is switched off, so 0 is passed on." : ` The result is ${format(result)}.`));
     },
   };
 }
@@ -1554,7 +1566,8 @@ function makeRelu(state, tools) {
       dot.setAttribute("cx", x * reach);
       dot.setAttribute("cy", -y * reach);
       const zeros = values[layer].subarray(map * area, (map + 1) * area).filter(value => value === 0).length;
-      setText(words, `${zeros} of the ${area} numbers of this map are 0 after ReLU. Nothing else changes, and nothing is learned here.`);
+      setText(words, `${zeros} of the ${area} numbers of this map are 0 after ReLU. `
+        + "Nothing else changes, and nothing is learned here.");
     },
   };
 }
@@ -1604,9 +1617,9 @@ function makeFc(state, tools) {
   const digit = state.map;
   const walk = makeWalk(state, 7, tools.later);
   const digits = choice("Digit", Array.from({ length: 10 }, (_, d) => [d, String(d), `Digit ${d}`]), d => {
-    const focused = digits.node.contains(document.activeElement);
+    const root = digits.node.closest(".mnist-explorer"), focused = digits.node.contains(document.activeElement);
     tools.open("fc", d);
-    if (focused) document.activeElement?.closest(".mnist-explorer")?.querySelector(".xp-digits [aria-checked='true']")?.focus();
+    if (focused) root.querySelector(".xp-digits [aria-checked='true']").focus();
   });
   digits.node.classList.add("xp-digits");
   digits.show(digit);
@@ -1616,7 +1629,8 @@ function makeFc(state, tools) {
       canvas, sum);
     return { node, canvas, sum };
   });
-  const grid = h("div", { class: "xp-pushes", role: "group", "aria-label": "What the 32 maps of pool2 add" }, ...tiles.map(t => t.node));
+  const grid = h("div", { class: "xp-pushes", role: "group", "aria-label": "What the 32 maps of pool2 add" },
+    ...tiles.map(tile => tile.node));
   rove(grid, tiles.map(t => t.node), () => columnsOf(grid));
   const bar = colorBar();
   const place = makeCanvas(7, { class: "xp-over" }), under = makeCanvas(28);
@@ -1640,7 +1654,7 @@ function makeFc(state, tools) {
     draw() {
       const { row, column, values, scales, channel } = state, weights = tools.current();
       const parts = contributions(weights, values.pool2, digit), scale = scaleOf(parts, "signed");
-      const sums = tiles.map((_, map) => parts.subarray(49 * map, 49 * map + 49).reduce((a, b) => a + b, 0));
+      const sums = tiles.map((_, map) => sumOf(parts.subarray(49 * map, 49 * map + 49)));
       const sumScale = scaleOf(sums, "signed");
       tiles.forEach(({ node, canvas, sum }, map) => {
         paint(canvas, parts, 49 * map, 7, scale);
@@ -1665,9 +1679,8 @@ function makeFc(state, tools) {
       activation.draw(values.pool2[i], "activation", scales.pool2);
       weight.draw(w[i], "weight", scales["fc.weight"]);
       product.draw(parts[i], "product", scale);
-      const sumOf = keep => parts.reduce((total, part) => (keep(part) ? total + part : total), 0);
-      up.draw(sumOf(part => part > 0), "up");
-      down.draw(-sumOf(part => part < 0), "down");
+      up.draw(sumOf(parts.filter(part => part > 0)), "up");
+      down.draw(-sumOf(parts.filter(part => part < 0)), "down");
       bias.draw(weights.fc.bias[digit], "bias");
       result.draw(values.fc[digit], `logit of ${digit}`, scaleOf(values.fc, "signed"));
     },
@@ -1679,16 +1692,18 @@ function makeSoftmax(state, tools) {
     const cells = [h("td"), h("td"), h("td")], bar = h("i");
     const toLogit = h("button", { type: "button", class: "xp-link", click: () => tools.open("fc", digit) });
     cells[0].append(toLogit);
-    const node = h("tr", {}, h("th", { scope: "row" }, String(digit)), ...cells, h("td", { class: "xp-rail-cell" }, h("span", { class: "xp-rail" }, bar)));
+    const node = h("tr", {}, h("th", { scope: "row" }, String(digit)), ...cells,
+      h("td", { class: "xp-rail-cell" }, h("span", { class: "xp-rail" }, bar)));
     return { node, cells, bar, toLogit };
   });
   const total = h("td"), shareTotal = h("td", {}, "100 %");
   const words = h("p", { class: "xp-formula" });
   const node = h("div", { class: "xp-view" },
-    h("p", { class: "xp-hint" }, "Softmax turns ten logits into ten shares of 1: raise e to each logit, and divide by the sum of all ten. "
-      + "A logit that is larger by 1 means a share 2.718 times as large."),
+    h("p", { class: "xp-hint" }, "Softmax turns ten logits into ten shares of 1: raise e to each logit, and divide "
+      + "by the sum of all ten. A logit that is larger by 1 means a share 2.718 times as large."),
     h("table", { class: "xp-softmax" },
-      h("thead", {}, h("tr", {}, ...["digit", "logit", "e to the logit", "share", ""].map(text => h("th", { scope: "col" }, text)))),
+      h("thead", {}, h("tr", {},
+        ...["digit", "logit", "e to the logit", "share", ""].map(text => h("th", { scope: "col" }, text)))),
       h("tbody", {}, ...rows.map(row => row.node)),
       h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "sum"), h("td"), total, shareTotal, h("td")))),
     words);
@@ -1748,7 +1763,8 @@ function makeWhatIf(state, { later, current, movedInWords }) {
   };
   const arrow = (text, name, right, down) =>
     button(text, () => go(right, down), { "aria-label": `Move the digit ${name}`, class: `xp-button xp-to-${name}` });
-  const middle = button("●", () => { state.right = state.down = 0; later(); }, { "aria-label": "Move the digit back", class: "xp-button xp-middle" });
+  const middle = button("●", () => go(-state.right, -state.down),
+    { "aria-label": "Move the digit back", class: "xp-button xp-middle" });
   const cross = h("div", { class: "xp-cross", role: "group", "aria-label": "Move the digit; the arrow keys move it, too" },
     arrow("↑", "up", 0, -1), arrow("←", "left", -1, 0), middle, arrow("→", "right", 1, 0), arrow("↓", "down", 0, 1));
   cross.addEventListener("keydown", event => {
@@ -1811,8 +1827,8 @@ function makeWhatIf(state, { later, current, movedInWords }) {
         const { weight } = parts[name].conv1, scale = scaleOf(weight, "signed");
         canvases.forEach((canvas, map) => paint(canvas, weight, 9 * map, 3, scale));
       }
-      setText(answers, image ? ["before", "now"].map(name =>
-        `${name === "now" ? "Now" : "Before"} it reads ${sentence(forward(parts[name], image, state.off).probabilities)}`).join(". ") + "." : "");
+      const read = name => sentence(forward(parts[name], image, state.off).probabilities);
+      setText(answers, image ? `Before it reads ${read("before")}. Now it reads ${read("now")}.` : "");
     },
     settle() {
       if (!node.isConnected || !state.values) return;
@@ -1852,14 +1868,18 @@ const PRESETS = [
 function drawSeven(size) {
   const cells = Array.from({ length: size * size }, () => 0), top = size > 4 ? 1 : 0;
   for (let column = top; column < size - top; column++) cells[top * size + column] = 1;
-  for (let row = top; row < size - top; row++) cells[row * size + Math.max(0, size - 1 - top - Math.floor((row - top) / 2))] = 1;
+  for (let row = top; row < size - top; row++)
+    cells[row * size + Math.max(0, size - 1 - top - Math.floor((row - top) / 2))] = 1;
   return cells;
 }
 
 export function makePlayground() {
   const set = { input: 7, kernel: 3, stride: 1, padding: 1, dilation: 1 };
   let cells = drawSeven(7), kernel = [], kernelName = "vertical", row = 0, column = 0, size = 0;
-  const bounds = { input: [1, 12, "Input size"], kernel: [1, 7, "Kernel size"], stride: [1, 4, "Stride"], padding: [0, 4, "Padding"], dilation: [1, 3, "Dilation"] };
+  const bounds = {
+    input: [1, 12, "Input size"], kernel: [1, 7, "Kernel size"], stride: [1, 4, "Stride"],
+    padding: [0, 4, "Padding"], dilation: [1, 3, "Dilation"],
+  };
   const sliders = Object.entries(bounds).map(([name, [low, high, label]]) => {
     const made = slider(label, { low, high, value: set[name] }, value => change({ [name]: value }));
     made.input.dataset.setting = name;
@@ -1867,12 +1887,15 @@ export function makePlayground() {
   });
   const presets = h("div", { class: "xp-presets", role: "group", "aria-label": "Examples" },
     ...PRESETS.map(([name, values]) => button(name, () => change(values))));
-  const kernels = choice("Kernel", Object.entries(KERNELS).map(([name, [label]]) => [name, label, null]), name => { kernelName = name; change({}, true); });
+  const kernels = choice("Kernel", Object.entries(KERNELS).map(([name, [label]]) => [name, label, null]), name => {
+    kernelName = name;
+    change({}, true);
+  });
   kernels.show(kernelName);
   const inputGrid = h("svg:svg", { class: "xp-cells", tabindex: 0, role: "application" });
   const outputGrid = h("svg:svg", { class: "xp-cells", role: "img" });
   const kernelGrid = h("svg:svg", { class: "xp-cells xp-cells-kernel", role: "img" });
-  const inputLabel = h("div", { class: "xp-label" }), outputLabel = h("div", { class: "xp-label" }), kernelLabel = h("div", { class: "xp-label" });
+  const [inputLabel, outputLabel, kernelLabel] = Array.from({ length: 3 }, () => h("div", { class: "xp-label" }));
   const formula = h("p", { class: "xp-filled", "aria-live": "polite" }), words = h("p", { class: "xp-hint xp-words" });
   const sumLine = h("p", { class: "xp-formula xp-sum-line" });
   const player = makePlayer(by => {
@@ -1900,7 +1923,8 @@ export function makePlayground() {
     for (const [name, made] of sliders) made.set(set[name]);
     if (set.input !== before.input) cells = drawSeven(set.input);
     if (newKernel || set.kernel !== before.kernel || !kernel.length)
-      kernel = Array.from({ length: set.kernel ** 2 }, (_, i) => KERNELS[kernelName][1](Math.floor(i / set.kernel), i % set.kernel, set.kernel));
+      kernel = Array.from({ length: set.kernel ** 2 }, (_, i) =>
+        KERNELS[kernelName][1](Math.floor(i / set.kernel), i % set.kernel, set.kernel));
     draw();
   }
 
@@ -1922,7 +1946,8 @@ export function makePlayground() {
         const group = h("svg:g", { class: kind, click: click ?? null },
           h("svg:rect", { x: 30 * c, y: 30 * r, width: 30, height: 30, style: fill ? `fill: ${fill}` : null }));
         if (text !== undefined)
-          group.append(h("svg:text", { x: 30 * c + 15, y: 30 * r + 20, "text-anchor": "middle", style: ink ? `fill: ${ink}` : null }, text));
+          group.append(h("svg:text",
+            { x: 30 * c + 15, y: 30 * r + 20, "text-anchor": "middle", style: ink ? `fill: ${ink}` : null }, text));
         svg.append(group);
       }
   }
@@ -1947,12 +1972,14 @@ export function makePlayground() {
     });
     if (size) {
       // One frame around the window, or one around each pixel that a dilated kernel reads.
-      const frames = dilation === 1 ? [[row * stride, column * stride, span]] : taps(row, column).map(([y, x]) => [y + padding, x + padding, 1]);
+      const frames = dilation === 1 ? [[row * stride, column * stride, span]]
+        : taps(row, column).map(([y, x]) => [y + padding, x + padding, 1]);
       for (const [r, c, side] of frames)
         for (const kind of ["xp-frame-dark", "xp-frame"])
           inputGrid.append(h("svg:rect", { x: 30 * c, y: 30 * r, width: 30 * side, height: 30 * side, class: kind }));
     }
-    const most = Math.max(1, ...Array.from({ length: size * size }, (_, i) => Math.abs(resultAt(Math.floor(i / size), i % size))));
+    const results = Array.from({ length: size * size }, (_, i) => resultAt(Math.floor(i / size), i % size));
+    const most = Math.max(1, ...results.map(Math.abs)), result = results[row * size + column];
     const signed = (value, high) => {
       const color = colorOf(SIGNED, value, -high * 1.25, high * 1.25);
       return { text: minus(value), fill: css(color), ink: inkOn(color) };
@@ -1962,27 +1989,38 @@ export function makePlayground() {
       return { ...signed(kernel[i], 1), click: () => { kernel[i] = kernel[i] === 1 ? -1 : kernel[i] + 1; draw(); } };
     });
     board(outputGrid, Math.max(size, 1), (r, c) => (size
-      ? { ...signed(resultAt(r, c), most), kind: r === row && c === column ? "xp-now" : "", click: () => { row = r; column = c; draw(); } }
+      ? {
+        ...signed(results[r * size + c], most), kind: r === row && c === column ? "xp-now" : "",
+        click: () => { row = r; column = c; draw(); },
+      }
       : { kind: "xp-unread" }));
     outputGrid.classList.toggle("xp-none", !size);
     setText(inputLabel, `input ${input} × ${input}${padding ? `, and ${padding} of padding` : ""}`);
     setText(kernelLabel, `kernel ${set.kernel} × ${set.kernel}`);
     setText(outputLabel, size ? `output ${size} × ${size}` : "no output");
-    inputGrid.setAttribute("aria-label", `Input of ${input} by ${input}. The arrow keys move the window, the space bar changes the pixel in its middle.`);
+    inputGrid.setAttribute("aria-label", `Input of ${input} by ${input}. The arrow keys move the window, `
+      + "the space bar changes the pixel in its middle.");
     kernelGrid.setAttribute("aria-label", `Kernel: ${kernel.map(minus).join(", ")}`);
-    outputGrid.setAttribute("aria-label", size ? `Output of ${size} by ${size}; row ${row}, column ${column} is ${minus(resultAt(row, column))}` : "No output");
+    outputGrid.setAttribute("aria-label",
+      size ? `Output of ${size} by ${size}; row ${row}, column ${column} is ${minus(result)}` : "No output");
     node.dataset.size = size;
-    setText(formula, `output = ⌊(${input} + 2 · ${padding} − ${dilation} · (${set.kernel} − 1) − 1) / ${stride}⌋ + 1 = ${minus(Math.floor((padded - span) / stride) + 1)}${size ? "" : ", impossible"}`);
+    setText(formula, `output = ⌊(${input} + 2 · ${padding} − ${dilation} · (${set.kernel} − 1) − 1) / ${stride}⌋ + 1 `
+      + `= ${minus(Math.floor((padded - span) / stride) + 1)}${size ? "" : ", impossible"}`);
     player.at(size ? `row ${row}, column ${column}` : "");
     if (size) {
-      const terms = taps(row, column).map((place, i) => [valueAt(place), kernel[i]]).filter(([value, weight]) => value && weight);
-      setText(sumLine, `${terms.length ? terms.map(([value, weight]) => `${value}·${weight < 0 ? `(${minus(weight)})` : weight}`).join(" + ") : "only zeros"} = ${minus(resultAt(row, column))}`);
+      const terms = taps(row, column).map((place, i) => [valueAt(place), kernel[i]])
+        .filter(([value, weight]) => value && weight)
+        .map(([value, weight]) => `${value}·${weight < 0 ? `(${minus(weight)})` : weight}`);
+      setText(sumLine, `${terms.join(" + ") || "only zeros"} = ${minus(result)}`);
     } else setText(sumLine, "");
-    setText(words, size
-      ? [`The kernel covers ${span} × ${span} pixels${dilation > 1 ? `, and reads every ${dilation === 2 ? "second" : "third"} one` : ""}.`,
-        unused ? `The last ${unused === 1 ? "row and column are" : `${unused} rows and columns are`} too few for another step: nothing reads them there.` : "",
-        "Click a pixel or a weight to change it."].filter(Boolean).join(" ")
-      : `This cannot work: the kernel covers ${span} × ${span} pixels${dilation > 1 ? ` (dilation ${dilation})` : ""}, but the input with its padding has only ${padded} × ${padded}. `
+    const covers = `the kernel covers ${span} × ${span} pixels`;
+    if (size) {
+      const every = dilation > 1 ? ` and reads every ${dilation === 2 ? "second" : "third"} one` : "";
+      const last = unused === 1 ? "row and column are" : `${unused} rows and columns are`;
+      const left = unused ? ` The last ${last} too few for another step: no window reaches them.` : "";
+      setText(words, `Here ${covers}${every}.${left} Click a pixel or a weight to change it.`);
+    } else
+      setText(words, `This cannot work: ${covers}, but the input with its padding has only ${padded} × ${padded}. `
         + "Make the input larger, add padding, or choose a smaller kernel.");
   }
 
@@ -2046,7 +2084,11 @@ export function mount(element, options = {}) {
     root.dataset.tab = "playground";
     show(() => { const made = makePlayground(); root.append(made.node); return made; });
   } else if (options.view === "pad")
-    show(() => { const pad = makePad({ onDraw() {}, onLift: () => options.onLift(pad.grey()) }); root.append(pad.node); return pad; });
+    show(() => {
+      const pad = makePad({ onDraw() {}, onLift: () => options.onLift(pad.grey()) });
+      root.append(pad.node);
+      return pad;
+    });
   else show(() => makeExplorer(root, options));
   sizes.observe(root);
   return {
@@ -2072,7 +2114,8 @@ function render({ model, el }) {
   const options = { view, ...Object.fromEntries(names.map(name => [name, model.get(`_${name}`)])) };
   options.onImage = (image, probabilities) => {
     const text = image ? encodeBase64(bytesOf(image)) : "", before = model.get("probabilities");
-    const same = before.length === probabilities.length && before.every((share, i) => Math.abs(share - probabilities[i]) < 1e-4);
+    const same = before.length === probabilities.length
+      && before.every((share, i) => Math.abs(share - probabilities[i]) < 1e-4);
     if (same && text === model.get("image")) return;
     sent = text;
     model.set("image", text);
