@@ -7,7 +7,7 @@ from importlib import resources
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 from PIL import Image, ImageDraw
@@ -224,7 +224,7 @@ strokes = st.lists(polylines, min_size=1, max_size=3)
 @given(strokes, st.integers(1, 5), st.integers(30, 255), st.data())
 def test_moving_and_inverting_change_nothing(strokes, pen, ink, data):
     canvas = draw(strokes, SIZE, ink, pen)
-    assert (canvas > 0).mean() < 0.4
+    assume((canvas > 0).mean() < 0.4)  # more ink than paper would be refused
     rows, columns = np.nonzero(canvas.any(1))[0], np.nonzero(canvas.any(0))[0]
     if max(np.ptp(rows), np.ptp(columns)) < 3:
         return  # only a dot
