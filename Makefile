@@ -6,8 +6,9 @@ venv := .venv
 python := $(venv)/bin/python
 learn := $(venv)/installed
 tools := $(venv)/installed-test
-# Two workers, one thread each: a whole file goes to a worker, and the longest files come first.
-pytest = $(python) -m pytest -n auto --dist=loadfile --no-loadscope-reorder --durations=10
+# A worker for each core, one thread each (see conftest.py): whole files, the longest first. At the
+# end stand what was skipped, and why, and what took longest.
+pytest = $(python) -m pytest -n auto --dist=loadfile --no-loadscope-reorder --durations=10 -rs
 allow_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # The C library keeps memory for the next step instead of handing it back to the system: training

@@ -133,12 +133,3 @@ def drag(page, points):
     for point in points[1:]:
         page.mouse.move(*point, steps=4)
     page.mouse.up()
-
-
-def drag_slider(page, slider, by):
-    """Drag the handle of an ipywidgets slider to the right by some pixels."""
-    handle = slider.locator(".noUi-handle").first
-    handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    drag(page, [(x, y), (x + by / 2, y), (x + by, y)])

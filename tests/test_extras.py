@@ -3,26 +3,19 @@
 import ast
 import os
 import re
-import tomllib
 from importlib.metadata import packages_distributions
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
+from project import NOTEBOOKS, PROJECT, printed, read
 
-ROOT = Path(__file__).parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = [Requirement(line).name for line in PROJECT["optional-dependencies"]["extras"]]
 ROWS = {  # what the tables must still say, and what they cannot say without the extras
     "09_transfer_learning": ("| A pretrained network costs nothing |", "EfficientNet-Lite0 373"),
     "10_memory_footprint": ("| dense |", "| int8, onnxruntime |"),
 }
-
-
-def read(name):
-    return nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
 
 
 def module(package):
@@ -38,10 +31,6 @@ def asked_for(cell):
     return [argument.value for node in calls for argument in node.args]
 
 
-def said(cell):
-    return "".join(output.get("text", "") for output in cell.outputs)
-
-
 @pytest.fixture(scope="module", params=ROWS)
 def without_extras(request):
     """A notebook's name, and the notebook executed with one seed where no extra can be imported.
@@ -53,9 +42,9 @@ def without_extras(request):
     notebook.cells.insert(0, nbformat.v4.new_code_cell(block))
     client = NotebookClient(
         notebook,
-        timeout=300,
+        timeout=None,
         kernel_name="python3",
-        resources={"metadata": {"path": str(ROOT / "notebooks")}},
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
     )
     return request.param, client.execute(env=os.environ | {"MNIST_SEEDS": "1"})
 
@@ -72,8 +61,8 @@ def test_each_cell_names_what_is_missing(without_extras):
     cells = [cell for cell in without_extras[1].cells if asked_for(cell)]
     assert cells
     for cell in cells:
-        named = re.findall(r"Left out, for want of (.+). Run %pip install \1 and", said(cell))
-        assert list(map(module, " ".join(named).split())) == asked_for(cell), said(cell)
+        named = re.findall(r"Left out, for want of (.+). Run %pip install \1 and", printed(cell))
+        assert list(map(module, " ".join(named).split())) == asked_for(cell), printed(cell)
 
 
 @pytest.mark.weekly
@@ -89,7 +78,7 @@ def test_the_rest_goes_on(without_extras):
 def test_the_committed_outputs_have_the_extras(name):
     notebook = read(name)
     cells = [cell for cell in notebook.cells if asked_for(cell)]
-    assert not [said(cell) for cell in cells if "Left out" in said(cell)]
+    assert not [printed(cell) for cell in cells if "Left out" in printed(cell)]
     assert ROWS[name][1] in nbformat.writes(notebook)
 
 

@@ -30,7 +30,7 @@ def test_every_number_of_classes(make_cnn, classes, channels, size):
     )
 
 
-@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 2), (3, 21, 5), (4, 32, 10)])
+@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 2), (3, 13, 5), (4, 16, 5)])
 def test_it_learns(make_cnn, channels, size, classes):
     """Each class has a grey of its own: a network that can learn anything learns that."""
     torch.manual_seed(0)
@@ -39,7 +39,7 @@ def test_it_learns(make_cnn, channels, size, classes):
     network = make_cnn(channels, size, classes)
     loader = make_loader(images, labels, batch_size=16)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    for _ in range(40):
+    for _ in range(20):
         train_one_epoch(network, loader, nn.CrossEntropyLoss(), optimizer)
     assert (network(images).argmax(dim=1) == labels).float().mean() > 0.8
 

@@ -3,20 +3,19 @@
 import io
 import warnings
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_strategies
 from PIL import Image, ImageDraw
+from project import DATA
 from sklearn.datasets import load_sample_image
 
 from mnist_helpers import load_mnist, to_mnist
 
-DATA = Path(__file__).parents[1] / "notebooks" / "data"
 SEVEN = [(12, 10), (28, 11), (20, 32)]
 
 
@@ -175,7 +174,7 @@ def test_scan_of_16_bits():
 
 def test_scan_3000_pixels_wide():
     large = Image.fromarray(255 - draw([SEVEN])).resize((3000, 3000))
-    scan = file_of(large.convert("RGB"))
+    scan = file_of(large.convert("RGB"), compress_level=1)
     image = to_mnist(scan)
     assert (image - to_mnist(draw([SEVEN]))).abs().mean() < 0.03
 
@@ -225,7 +224,7 @@ strokes = st.lists(polylines, min_size=1, max_size=3)
 @given(strokes, st.integers(1, 5), st.integers(30, 255), st.data())
 def test_moving_and_inverting_change_nothing(strokes, pen, ink, data):
     canvas = draw(strokes, SIZE, ink, pen)
-    assert (canvas > 0).mean() < 0.4
+    assume((canvas > 0).mean() < 0.4)  # more ink than paper would be refused
     rows, columns = np.nonzero(canvas.any(1))[0], np.nonzero(canvas.any(0))[0]
     if max(np.ptp(rows), np.ptp(columns)) < 3:
         return  # only a dot
