@@ -95,9 +95,12 @@ def with_fewer_colors(text):
     The colours are those that cover the picture best, not the most frequent ones: a colour bar has
     many that cover a few pixels each.
     """
-    picture = Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
-    small = io.BytesIO()
-    few = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    picture, small = Image.open(io.BytesIO(base64.b64decode(text))), io.BytesIO()
+    if picture.mode == "P":
+        return text  # from an earlier run
+    few = picture.convert("RGB").quantize(
+        256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
     few.save(small, "PNG", optimize=True)
     return min(base64.b64encode(small.getvalue()).decode(), text, key=len)
 
