@@ -110,7 +110,7 @@ def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decim
                 axes.text(
                     left + column + 0.5,
                     top + row + 0.5,
-                    f"{value + 0.0:.{decimals}f}".replace("-", "−"),
+                    f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−"),
                     color="black" if brightness > 0.5 else "white",
                     ha="center",
                     va="center",
@@ -214,7 +214,7 @@ def show_channels(maps, kernels, row, column, bias=0.0):
         square = sums[channel].reshape(1, 1)
         drawn += [below.imshow(square, SIGNED, vmin=-largest, vmax=largest)]
         dark = sums[channel].abs() > 0.6 * largest
-        text = f"{sums[channel] + 0.0:.2f}".replace("-", "−")
+        text = f"{round(sums[channel].item(), 2) + 0.0:.2f}".replace("-", "−")
         below.text(0, 0, text, ha="center", va="center", color="white" if dark else "black")
         for axes in (above, middle, below):
             axes.set(xticks=[], yticks=[])
