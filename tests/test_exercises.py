@@ -9,6 +9,7 @@ import contextlib
 import io
 import re
 import traceback
+from unittest.mock import MagicMock
 
 import matplotlib
 import pytest
@@ -48,14 +49,20 @@ def read_in(tree):
     """Return the global names that a piece of code reads before it binds them."""
     names, bound = set(), set()
     for statement in tree.body:
-        names |= globals_of(statement) - bound
-        bound |= bound_in(ast.Module([statement], []))
+        its_own = bound_in(ast.Module([statement], []))
+        compound = hasattr(statement, "body")  # try, for, …: binds first what it reads
+        names |= globals_of(statement) - bound - (its_own if compound else set())
+        bound |= its_own
     return names
 
 
-def needed_cells(cells, sources):
-    """Return those of the code cells that define what the sources use, in order."""
+def needed_cells(cells, stub, sources):
+    """Return those of the code cells that define what the sources use, in order.
+
+    What the stub defines, every answer defines anew.
+    """
     wanted = set().union(*(read_in(parse_cell(source)) for source in sources))
+    wanted -= bound_in(parse_cell(stub))
     needed = []
     for cell in reversed(cells):
         tree = parse_cell(cell.source)
@@ -105,12 +112,12 @@ def test_checks_know_wrong_answers_from_right_ones(path, here):
     found = list(triples(notebook))
     assert len(wrong_answers) == len(found), "one list of wrong answers an exercise"
     assert min(map(len, wrong_answers)) >= 2, "each exercise needs two typical wrong answers"
-    namespace, done, faults = {}, [], []
+    namespace, done, faults = {"display": MagicMock()}, [], []
     for (position, exercise, check, solution), wrong in zip(found, wrong_answers, strict=True):
         tried = trials(exercise, solution, wrong)
         sources = [check.source, *(code for code, _, _ in tried)]
         before = [c for c in notebook.cells[:position] if c.cell_type == "code"]
-        for cell in needed_cells(before, sources):
+        for cell in needed_cells(before, exercise.source, sources):
             if cell not in done:
                 exec(TransformerManager().transform_cell(cell.source), namespace)
                 done.append(cell)
