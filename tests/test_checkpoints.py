@@ -467,7 +467,7 @@ def test_resume_trains_what_is_left_and_without_it_all_is_anew(tmp_path, monkeyp
     histories = []
     monkeypatch.setattr(
         "mnist_helpers.__main__.write_results",
-        lambda options, model, history: histories.append(history),
+        lambda options, model, history, first_weights: histories.append(history),
     )
     path = tmp_path / "checkpoint.pt"
 
