@@ -97,9 +97,13 @@ def serve(folder, home, application=LAB):
 def run_all_cells(page, address, name):
     """Open a notebook, clear its outputs, run it; return its cells, as the browser has them."""
     page.goto(address.format(name))
-    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext")
+    # Not awaited inside evaluate, which has no time limit: without a kernel it would never end.
+    kernel = "shell.currentWidget?.sessionContext?.session?.kernel?.connectionStatus"
+    page.wait_for_function(f"window.jupyterapp?.{kernel} === 'connected'")
     page.evaluate(
-        """async () => {
+        """async (seconds) => {
+            const late = new Promise((_, reject) =>
+                setTimeout(() => reject(new Error('The notebook did not end.')), 1000 * seconds));
             const panel = jupyterapp.shell.currentWidget;
             await jupyterapp.restored;
             await panel.revealed;
@@ -107,9 +111,10 @@ def run_all_cells(page, address, name):
             await panel.sessionContext.session.kernel.info;
             panel.content.notebookConfig = {...panel.content.notebookConfig, windowingMode: 'none'};
             await jupyterapp.commands.execute('notebook:clear-all-cell-outputs');
-            await jupyterapp.commands.execute('notebook:run-all-cells');
+            await Promise.race([late, jupyterapp.commands.execute('notebook:run-all-cells')]);
             await panel.context.save();
-        }"""
+        }""",
+        3 * SECONDS,
     )
     return page.evaluate("jupyterapp.shell.currentWidget.content.model.toJSON().cells")
 

@@ -213,7 +213,7 @@ def test_before_keeps_a_copy(model):
 
 
 def test_readers_without_a_kernel_see_a_picture(model, images):
-    explorer = Explorer(model, images)
+    explorer = Explorer(model)
     data, _ = explorer._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data  # for those who have one
     assert " at 0x" not in data["text/plain"] + repr(Playground())

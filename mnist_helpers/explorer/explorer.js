@@ -2053,8 +2053,11 @@ function isDark() {
 
 // Put the explorer (or the playground, or the pad) into an element.
 export function mount(element, options = {}) {
-  const root = h("div", { class: "mnist-explorer", "data-lm-suppress-shortcuts": "true" });
+  const root = h("div", { class: "mnist-explorer" });
   element.append(root);
+  // Without this, JupyterLab takes letters for itself (x deletes the cell). It looks for the mark on
+  // what has the focus before it looks further up.
+  root.addEventListener("focusin", event => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
   const follow = () => { root.dataset.theme = isDark() ? "dark" : "light"; options.onTheme?.(root.dataset.theme); };
   follow();
   const media = matchMedia("(prefers-color-scheme: dark)"), themes = new MutationObserver(follow);
