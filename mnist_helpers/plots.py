@@ -245,7 +245,8 @@ LAYOUT = {
 def draw_network(model, image, counts=True):
     """Draw a ``CNN`` with an image flowing through it, layer by layer, from real activations.
 
-    Maps are drawn to scale. Each layer has one scale of colours, which stands below its maps.
+    Maps are drawn to scale. Each layer has one scale of colours, which stands below its maps. The
+    ten numbers in the end are logits: a bar to the left is a vote against the digit.
 
     Args:
         model: a ``CNN``, trained or not.
@@ -255,7 +256,7 @@ def draw_network(model, image, counts=True):
     image = image.detach().reshape(1, 1, 28, 28).to(next(model.parameters()).device)
     with torch.no_grad():
         outputs = {name: output.cpu()[0] for name, output in activations(model, image).items()}
-    figure, axes = plt.subplots(figsize=(10, 6.4))
+    figure, axes = plt.subplots(figsize=(10.2, 6.2))
     axes.imshow(image.cpu()[0, 0], "gray", extent=(0, 56, 86, 30), interpolation="nearest")
     label(axes, 28, 30, "the digit", "28 × 28 pixels")
     for name, (left, middle, columns, step) in LAYOUT.items():
@@ -267,7 +268,7 @@ def draw_network(model, image, counts=True):
     axes.text(310, 142, LAYOUT["conv2"][-1], ha="center", va="bottom")
     arrow(axes, [(376, 213), (406, 213)], "1,568\nnumbers")
     draw_logits(axes, outputs["fc"], parameters_of(model.fc) if counts else 0)
-    axes.set(xlim=(-2, 472), ylim=(266, -24), aspect="equal")
+    axes.set(xlim=(-2, 497), ylim=(266, -24), aspect="equal")
     axes.axis("off")
     plt.close(figure)
     return figure
@@ -319,20 +320,24 @@ def draw_maps(axes, name, maps, left, middle, columns, parameters):
 
 
 def draw_logits(axes, logits, parameters):
-    """Draw the ten numbers that come out, a bar for each digit; the longest is the answer."""
-    zero, top, step = 442, 183, 6.1
-    length = 20 / logits.abs().max().item()
+    """Draw the ten numbers that come out, a bar and its number for each digit."""
+    zero, top, step = 448, 178, 7
+    largest = logits.abs().max().item()
+    decimals = 1 if largest >= 1 else 2  # an untrained network gives small numbers
     for digit, value in enumerate(logits.tolist()):
         answer = digit == logits.argmax()
-        bar = Rectangle((zero, top + step * digit), value * length, 4.6)
+        middle = top + step * (digit + 0.5)
+        bar = Rectangle((zero, middle - 2.5), 20 * value / largest, 5)
         bar.set_color(MARK if answer else "0.65")
         axes.add_patch(bar)
         style = {"weight": "bold", "color": MARK} if answer else {}
-        axes.text(416, top + step * digit + 2.3, digit, ha="right", va="center", **style)
-    axes.plot([zero, zero], [top - 1, top + 10 * step], color="0.4", lw=0.8)
-    label(axes, zero, top - 1, "fc", "10 numbers")
+        axes.text(423, middle, digit, ha="right", va="center", **style)
+        number = f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+        axes.text(495, middle, number, ha="right", va="center", **style)
+    axes.plot([zero, zero], [top, top + 10 * step], color="0.4", lw=0.8)
+    label(axes, zero, top, "fc", "10 numbers")
     if parameters:
-        axes.text(zero, 261, f"{parameters:,} parameters", ha="center", va="center")
+        axes.text(zero, 258, f"{parameters:,} parameters", ha="center", va="center")
 
 
 def plot_history(history, smooth=100):

@@ -50,14 +50,18 @@ def check_device(folder):
     import torchvision  # noqa: F401  fails here if it was built for another torch
 
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
-    return f"computing on: {device.type}, with {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"computing on: {device.type}, with {threads} {'thread' if threads == 1 else 'threads'}"
 
 
 def check_data(folder):
-    from mnist_helpers import load_mnist
+    from torchvision.datasets import MNIST
 
-    images, _ = load_mnist(folder, "test")
-    return f"MNIST is complete: {len(images):,} test images"
+    from mnist_helpers.files import make_ready
+
+    make_ready(folder)
+    training, test = MNIST(folder, train=True), MNIST(folder, train=False)
+    return f"MNIST is complete: {len(training):,} training images, {len(test):,} test images"
 
 
 def check_disk(folder):
@@ -83,8 +87,8 @@ def check_learning(folder):
     train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer)
     accuracy = accuracy_of(model, images[4000:], labels[4000:])
     if accuracy < 0.7:
-        raise RuntimeError(f"63 steps of training reached only {accuracy:.0%}: restart, try again")
-    return "a network learns here"
+        raise RuntimeError(f"a small training run reached only {accuracy:.0%}: restart, try again")
+    return "a small training run works"
 
 
 CHECKS = [check_python, check_packages, check_device, check_data, check_disk, check_learning]
@@ -97,13 +101,13 @@ def explain(problem):
 
 
 def check(folder="./data"):
-    """Check this machine, print a line for each check, and at last 'Ready' or what to mend.
+    """Check this machine, print a line for each check, and at last 'Ready' or what to fix.
 
     Args:
         folder: where ``MNIST/raw`` is, or where it shall be downloaded to.
 
     Returns:
-        list[str]: what to mend; empty when all is well.
+        list[str]: what to fix; empty when all is well.
     """
     problems = []
     for one_check in CHECKS:
@@ -111,7 +115,7 @@ def check(folder="./data"):
             print(one_check(folder))
         except Exception as error:
             problems.append(explain(f"{type(error).__name__}: {error}"))
-    print("\n".join(["Mend this first:", *problems]) if problems else "Ready")
+    print("\n".join(["Fix this first:", *problems]) if problems else "Ready")
     return problems
 
 

@@ -76,6 +76,12 @@ def test_a_class_may_be_long():
     assert complaints(notebook, PATH) == {}
 
 
+def test_measured_cells_in_a_row_may_share_their_asserts():
+    notebook = good_notebook()
+    notebook.cells[2].metadata.tags = ["nbval-ignore-output"]
+    assert complaints(notebook, PATH) == {}
+
+
 def write(number, text):
     """Return a change that writes ``text`` into a cell."""
     return lambda cells: cells[number].update(source=text)

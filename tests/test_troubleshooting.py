@@ -100,7 +100,7 @@ def test_the_check_finds_the_section_for_a_real_message(fault, tmp_path, monkeyp
     advice = f"The cure: docs/troubleshooting.md, {section}"
     assert (cure == advice) if section else ("The cure" not in problem)
     said = capsys.readouterr().out
-    assert said == f"Mend this first:\n{problem}\n"
+    assert said == f"Fix this first:\n{problem}\n"
 
 
 def test_the_message_of_two_builds_is_on_the_page():

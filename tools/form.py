@@ -237,13 +237,17 @@ def tags_are_known(notebook, path):
 
 
 def ignored_output_is_asserted(notebook, path):
+    measured = {"nbval-ignore-output", "interactive"}
     cells = code_cells(notebook)
-    for cell, following in zip(cells, [*cells[1:], None], strict=True):
-        if not {"nbval-ignore-output", "interactive"} & tags(cell):
+    for number, cell in enumerate(cells):
+        if not measured & tags(cell):
             continue
+        # Several such cells in a row may share the cell of asserts behind the last one.
+        following = next((c for c in cells[number + 1 :] if not measured & tags(c)), None)
         asserts = has(following, ast.Assert) if following else []
         if not asserts:
-            yield f"the next code cell must assert what this one claims: {start(cell)}"
+            told = "the next code cell, or the one behind a row of such cells, must assert what"
+            yield f"{told} this one claims: {start(cell)}"
         elif "interactive" not in tags(cell) and not any(node.msg for node in asserts):
             yield f"an assert about measured output needs a message: {start(following)}"
         elif is_rewritten(path) and "collapsed" not in tags(following):
