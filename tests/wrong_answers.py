@@ -3,20 +3,37 @@
 For each notebook one list an exercise, in order: (code in place of the exercise, part of the hint).
 """
 
+# The right way, but with the data, the digit that should be positive, and the other one to fill in.
+NINE_OR_FOUR = """
+mean_first = pictures_of({1}, dataset).mean(dim=0)
+mean_second = pictures_of({2}, dataset).mean(dim=0)
+between = mean_first - mean_second
+halfway = -(between * (mean_first + mean_second) / 2).sum()
+positive = (pictures_of(9, {0}) * between).sum(dim=(1, 2, 3)) + halfway > 0
+negative = (pictures_of(4, {0}) * between).sum(dim=(1, 2, 3)) + halfway < 0
+right = torch.cat([positive, negative]).float()
+share_right = right.mean()
+"""
+
 WRONG_ANSWERS = {
     "01_imports": [
         [
-            ("shape = (32, 224, 224, 3)", "channels come before height"),
-            ("shape = (3, 224, 224)", "pictures, channels, height, width"),
+            ("shape = (32, 224, 224, 3)\nflat_shape = (32, 150528)", "channels come before height"),
+            ("shape = (3, 224, 224)\nflat_shape = (32, 150528)", "pictures, channels, height"),
+            ("shape = (32, 3, 224, 224)\nflat_shape = (32, 224 * 224)", "three numbers for each"),
+            ("shape = (32, 3, 224, 224)\nflat_shape = (4816896,)", "keeps the pictures apart"),
+            ("shape = (32, 3, 224, 224)\nflat_shape = (32, 3, 50176)", "multiply the other three"),
         ],
         [
             ("black_on_white = -dataset.data[7]", "empty corner should be 255"),
             ("black_on_white = 255.0 - dataset.data[7].float()", "should be torch.uint8"),
         ],
         [
-            ("share_of_zeros = (dataset.targets == 0).sum().item()", "that is how many"),
-            ("share_of_zeros = dataset.targets == 0", "one True or False per picture"),
-            ("share_of_zeros = 0.2", "expected about 0.099"),
+            (NINE_OR_FOUR.format("dataset", "9", "4"), "pictures that made the averages"),
+            (NINE_OR_FOUR.format("test", "4", "9"), "the two are swapped"),
+            (NINE_OR_FOUR.format("test", "9", "4") + "\nshare_right = right.sum()", "how many"),
+            (NINE_OR_FOUR.format("test", "9", "4") + "\nshare_right = right", "more than one"),
+            ("share_right = 0.99", "expected about 0.88"),
         ],
         [
             ("weights = torch.tensor([1.0, 1.0, -1.0, -1.0])", "should be (2, 2)"),
