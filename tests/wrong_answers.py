@@ -39,8 +39,8 @@ WRONG_ANSWERS = {
             ("weights = torch.tensor([1.0, 1.0, -1.0, -1.0])", "should be (2, 2)"),
             ("weights = torch.tensor([[1.0, 1.0], [0.0, 0.0]])", "the same as four black ones"),
             ("weights = [[1.0, 1.0], [-1.0, -1.0]]\nbias = 0.5", "the bias alone is left"),
-            ("weights = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])", "with a bright upper row"),
-            ("weights = torch.tensor([[1.0, -1.0], [1.0, -1.0]])", "with a bright upper row"),
+            ("weights = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])\nbias = 0.0", "bright upper row"),
+            ("weights = torch.tensor([[1.0, -1.0], [1.0, -1.0]])\nbias = 0.0", "bright upper row"),
         ],
     ],
     "02_architecture": [
