@@ -82,15 +82,17 @@ def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decim
         titles: if given, a string for each grid.
         signs: if given, what stands between neighbours, such as ["×", "="].
         cmap: one colour map for all grids, or a list with one for each.
-        limits: (lowest, highest) value of the colour map; by default those of all the numbers.
+        limits: (lowest, highest) value of the colour map, or a list with one pair for each grid;
+            by default those of all the numbers.
         decimals: how many to print.
         size: of one square, in inches.
     """
     grids = [torch.as_tensor(grid).detach().cpu().float() for grid in grids]
     grids = [grid if grid.dim() == 2 else grid.reshape(1, 1) for grid in grids]
     everything = torch.cat([grid.flatten() for grid in grids])
-    lowest, highest = limits or (everything.min().item(), everything.max().item())
-    scale = Normalize(lowest, highest, clip=True)
+    limits = limits or (everything.min().item(), everything.max().item())
+    pairs = limits if isinstance(limits, list) else [limits] * len(grids)
+    scales = [Normalize(lowest, highest, clip=True) for lowest, highest in pairs]
     cmaps = [cmap] * len(grids) if isinstance(cmap, str) else cmap
     gap, tallest = 1.1, max(len(grid) for grid in grids)
     width = sum(grid.shape[1] for grid in grids) + gap * (len(grids) - 1)
@@ -103,7 +105,7 @@ def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decim
         top = (tallest - len(grid)) / 2
         for row, values in enumerate(grid.tolist()):
             for column, value in enumerate(values):
-                color = plt.get_cmap(cmaps[index])(scale(value))
+                color = plt.get_cmap(cmaps[index])(scales[index](value))
                 square = Rectangle((left + column, top + row), 1, 1, fc=color, ec="0.6", lw=0.8)
                 axes.add_patch(square)
                 brightness = 0.3 * color[0] + 0.6 * color[1] + 0.1 * color[2]
@@ -129,7 +131,8 @@ def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decim
 def show_window(image, feature_map, places, size=2.0):
     """Draw a filter on its way over an image: a column of two pictures for each place.
 
-    Above is the image with the window, below the map as far as it is filled then.
+    Above is the image with the window, below the map as far as it is filled then; grey is not
+    filled yet.
 
     Args:
         image: of shape (height, width).
@@ -146,7 +149,7 @@ def show_window(image, feature_map, places, size=2.0):
         so_far = torch.full_like(feature_map, float("nan"))
         filled = row * feature_map.shape[1] + column + 1
         so_far.view(-1)[:filled] = feature_map.flatten()[:filled]
-        below.set_facecolor("0.9")
+        below.set_facecolor("0.72")
         drawn = below.imshow(so_far, SIGNED, vmin=-limit, vmax=limit, interpolation="nearest")
         for axes, width in ((above, kernel), (below, 1)):
             corner = (column - 0.5, row - 0.5)
@@ -203,16 +206,16 @@ def show_channels(maps, kernels, row, column, bias=0.0):
     sums = (patches * kernels).sum(dim=(1, 2))
     most, strongest, largest = maps.max(), kernels.abs().max(), sums.abs().max()
     figure, grid = plt.subplots(
-        3, channels, figsize=(10.4, 2.8), squeeze=False, height_ratios=[1, 1, 0.8]
+        3, channels, figsize=(10.4, 3.1), squeeze=False, height_ratios=[1, 1, 0.8]
     )
     for channel, (above, middle, below) in enumerate(grid.T):
-        drawn = [above.imshow(maps[channel], AMOUNT, vmin=0, vmax=most, interpolation="nearest")]
+        maps_drawn = above.imshow(maps[channel], AMOUNT, vmin=0, vmax=most, interpolation="nearest")
         corner = (column - 0.5, row - 0.5)
         above.add_patch(Rectangle(corner, size, size, fill=False, ec="white", lw=1.5))
         above.set_title(str(channel), fontsize=10, loc="center", pad=2)
-        drawn += [middle.imshow(kernels[channel], SIGNED, vmin=-strongest, vmax=strongest)]
+        kernels_drawn = middle.imshow(kernels[channel], SIGNED, vmin=-strongest, vmax=strongest)
         square = sums[channel].reshape(1, 1)
-        drawn += [below.imshow(square, SIGNED, vmin=-largest, vmax=largest)]
+        below.imshow(square, SIGNED, vmin=-largest, vmax=largest)  # says its number: needs no bar
         dark = sums[channel].abs() > 0.6 * largest
         text = f"{round(sums[channel].item(), 2) + 0.0:.2f}".replace("-", "−")
         below.text(0, 0, text, ha="center", va="center", color="white" if dark else "black")
@@ -221,8 +224,8 @@ def show_channels(maps, kernels, row, column, bias=0.0):
             axes.spines[:].set_visible(False)
     for axes, text in zip(grid[:, 0], ["map", "× kernel", "= sum"], strict=True):
         axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=11)
-    for row_of_axes, picture in zip(grid, drawn, strict=True):
-        figure.colorbar(picture, ax=row_of_axes, aspect=6, fraction=0.02, pad=0.01)
+    for row_of_axes, drawn in zip(grid, [maps_drawn, kernels_drawn], strict=False):
+        figure.colorbar(drawn, ax=row_of_axes, aspect=5, fraction=0.02, pad=0.01, shrink=0.8)
     total = f"{sums.sum():.2f} + {bias:.2f} = {sums.sum() + bias:.2f}".replace("-", "−")
     figure.supxlabel(f"all {channels} sums + bias:  {total.replace('+ −', '− ')}", fontsize=12)
     plt.close(figure)

@@ -45,6 +45,15 @@ WRONG_ANSWERS = {
     ],
     "02_architecture": [
         [
+            ("end_filter = edge_filter", "where the ink begins"),
+            ("end_filter = edge_filter.T", "silent at the lower edge"),
+            (
+                "end_filter = torch.tensor([[1.0, 1, 1], [0, 0, 0], [0, 0, 0]])",
+                "let the weights add up to 0",
+            ),
+            ("end_filter = torch.tensor([-1.0, 0.0, 1.0])", "should be 3 × 3"),
+        ],
+        [
             ("shape = (1, 8, 16, 16)", "there is no padding here"),
             ("shape = (1, 8, 28, 28)", "Now pool"),
             ("shape = (1, 3, 14, 14)", "filters give the channels"),
@@ -82,11 +91,6 @@ WRONG_ANSWERS = {
     ],
     "03_data_loading": [
         [
-            ("value = 200 / 255", "that is the scaling"),
-            ("value = 200 / 255 - 0.5", "divide by the standard deviation"),
-            ("value = 200", "scale to 0 to 1"),
-        ],
-        [
             (
                 "to_wide = v2.Compose([v2.ToDtype(torch.float32), v2.Normalize((0.5,), (0.25,))])",
                 "scale=True",
@@ -105,6 +109,44 @@ WRONG_ANSWERS = {
                 "divide by 255 first",
             ),
             ("pixel_mean, pixel_std = 0.5, 0.5", "Got 0.5000 and 0.5000"),
+        ],
+        [
+            (
+                "class EvenDigits(DigitsInMemory):\n"
+                "    def __init__(self, images, labels):\n"
+                "        super().__init__(images[labels % 2 == 1], labels[labels % 2 == 1])",
+                "the odd ones",
+            ),
+            (
+                "class EvenDigits(DigitsInMemory):\n"
+                "    def __init__(self, images, labels):\n"
+                "        super().__init__(images, labels[labels % 2 == 0])",
+                "Choose from both",
+            ),
+            (
+                "class EvenDigits(DigitsInMemory):\n"
+                "    def __init__(self, images, labels):\n"
+                "        even = (labels % 2 == 0) & (labels > 0)\n"
+                "        super().__init__(images[even], labels[even])",
+                "yours keeps [2, 8]",
+            ),
+        ],
+        [
+            (
+                "train_positions = torch.randperm(60_000)[:55_000]\n"
+                "validation_positions = torch.randperm(60_000)[55_000:]",
+                "are in both parts",
+            ),
+            (
+                "train_positions = torch.arange(55_000)\n"
+                "validation_positions = torch.arange(55_000, 60_000)",
+                "Shuffle the positions first",
+            ),
+            (
+                "train_positions = torch.randperm(55_000)\n"
+                "validation_positions = torch.arange(60_000)[-10_000:]",
+                "the parts have 55000 and 10000",
+            ),
         ],
     ],
     "04_loss_and_optimizer": [
