@@ -296,6 +296,7 @@ def write_results(options, model, history, first_weights):
 
 def export(options):
     """Write the page that shows the inside of the network whose weights are given."""
+    draw_into_files()
     from mnist_helpers.explorer import export_page
 
     model = CNN()
