@@ -20,9 +20,10 @@ def join(device):
     """
     if not dist.is_torchelastic_launched():
         return 0, 1
-    backend = None  # PyTorch's choice for the device: gloo for the CPU, NCCL for CUDA
+    backend = "gloo"
     if device.type != "cpu":
-        backend = take_device(int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"]))
+        number, processes = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
+        backend = take_device(device, number, processes)
     store, rank, workers = next(dist.rendezvous("env://"))
     # The engine keeps its store when it starts the workers anew: without a name for each start,
     # they might find each other's old addresses there, and wait for ever.
@@ -31,16 +32,19 @@ def join(device):
     return rank, workers
 
 
-def take_device(number, processes):
+def take_device(device, number, processes):
     """Let the process of this number compute on a device of its own, or share one if there are few.
 
     Returns:
-        the backend through which so many processes can talk: None for PyTorch's own choice, and
-        gloo for those that share, since NCCL refuses two processes on one GPU.
+        the backend through which so many processes can talk: gloo for those that share, since
+        NCCL refuses two processes on one GPU; else gloo for what is on the CPU (the losses), and
+        that of the device, such as NCCL, for the gradients.
     """
     devices = torch.accelerator.device_count()
     torch.accelerator.set_device_index(number % devices)
-    return "gloo" if processes > devices else None
+    if processes > devices:
+        return "gloo"
+    return f"cpu:gloo,{device.type}:{dist.get_default_backend_for_device(device)}"
 
 
 def share_batches(dataset, batch_size, seed, rank, workers):

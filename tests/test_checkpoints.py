@@ -527,8 +527,11 @@ def test_each_process_takes_a_device_of_its_own_or_shares(monkeypatch):
     taken = []
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     monkeypatch.setattr(torch.accelerator, "set_device_index", taken.append)
-    assert [parallel.take_device(number, 2) for number in (0, 1)] == [None, None]
-    assert [parallel.take_device(number, 3) for number in (0, 1, 2)] == ["gloo"] * 3
+    device = torch.device("cuda")
+    own = [parallel.take_device(device, number, processes=2) for number in (0, 1)]
+    shared = [parallel.take_device(device, number, processes=3) for number in (0, 1, 2)]
+    assert own == ["cpu:gloo,cuda:nccl"] * 2
+    assert shared == ["gloo"] * 3
     assert taken == [0, 1, 0, 1, 0]
 
 
