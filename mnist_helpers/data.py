@@ -18,7 +18,7 @@ def load_mnist(folder="./data", split="train"):
     """Load one part of MNIST into memory, checked and normalised.
 
     Args:
-        folder: where ``MNIST/raw`` is, or where it shall be downloaded to.
+        folder: where ``MNIST/raw`` is, or where it shall be downloaded to. ~ is the home folder.
         split: 'train' (the first 55,000 of the training images), 'validation' (the other 5,000)
             or 'test' (10,000).
 
@@ -29,7 +29,8 @@ def load_mnist(folder="./data", split="train"):
     Raises:
         ValueError: for another ``split``.
         OSError: when files are missing or damaged and cannot be mended, or when they cannot be
-            unpacked because the folder is read-only.
+            unpacked because the folder is read-only. Each of three sources of a download is given
+            up after 20 seconds of silence, or five minutes for one file.
     """
     parts = {
         "train": slice(0, 55_000),
@@ -38,7 +39,7 @@ def load_mnist(folder="./data", split="train"):
     }
     if split not in parts:
         raise ValueError(f"split must be 'train', 'validation' or 'test', but got {split!r}")
-    make_ready(folder)
+    folder = make_ready(folder)
     dataset = MNIST(folder, train=split != "test")
     normalize = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.5,), (0.5,))])
     part = parts[split]

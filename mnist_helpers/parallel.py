@@ -16,30 +16,35 @@ from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 def join(device):
     """Return the number of this process, its rank, and how many train together: 0 and 1 if alone.
 
-    Raises:
-        ValueError: when there are more processes than devices of this kind.
+    Where there are more processes than devices, they share these.
     """
     if not dist.is_torchelastic_launched():
         return 0, 1
+    backend = "gloo"
     if device.type != "cpu":
-        take_own_device(device, int(os.environ["LOCAL_RANK"]))
+        number, processes = int(os.environ["LOCAL_RANK"]), int(os.environ["LOCAL_WORLD_SIZE"])
+        backend = take_device(device, number, processes)
     store, rank, workers = next(dist.rendezvous("env://"))
     # The engine keeps its store when it starts the workers anew: without a name for each start,
     # they might find each other's old addresses there, and wait for ever.
     store = dist.PrefixStore(os.environ["TORCHELASTIC_RESTART_COUNT"], store)
-    dist.init_process_group(store=store, rank=rank, world_size=workers)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=workers)
     return rank, workers
 
 
-def take_own_device(device, number):
-    """Let this process compute on the device of this number, which no other process uses."""
-    count = torch.accelerator.device_count()
-    if number >= count:
-        raise ValueError(
-            f"each process needs a {device.type} device of its own, but there are {count}: "
-            f"start {count} processes, or train with --device cpu"
-        )
-    torch.accelerator.set_device_index(number)
+def take_device(device, number, processes):
+    """Let the process of this number compute on a device of its own, or share one if there are few.
+
+    Returns:
+        the backend through which so many processes can talk: gloo for those that share, since
+        NCCL refuses two processes on one GPU; else gloo for what is on the CPU (the losses), and
+        that of the device, such as NCCL, for the gradients.
+    """
+    devices = torch.accelerator.device_count()
+    torch.accelerator.set_device_index(number % devices)
+    if processes > devices:
+        return "gloo"
+    return f"cpu:gloo,{device.type}:{dist.get_default_backend_for_device(device)}"
 
 
 def share_batches(dataset, batch_size, seed, rank, workers):

@@ -96,7 +96,8 @@ def fit(
         dict[str, list]: 'train_loss' has one value a step (the mean over the batch);
         'validation_step' (steps taken by then), 'validation_loss' and 'validation_accuracy' have
         one value an epoch. An interrupt ends the training with a warning; what there is so far
-        is returned.
+        is returned. The scheduler is then back at the start of the epoch: to go on, train what is
+        left with this history, beginning with that epoch.
 
     Raises:
         FloatingPointError: as ``train_one_epoch`` does, naming the epoch too.
@@ -112,6 +113,7 @@ def fit(
 
     try:
         for epoch in range(first, first + epochs):
+            schedule = None if scheduler is None else copy.deepcopy(scheduler.state_dict())
             train_one_epoch(model, train_loader, criterion, optimizer, scheduler, record)
             loss, accuracy = evaluate(model, validation_loader, criterion)
             history["validation_step"].append(len(history["train_loss"]))
@@ -122,6 +124,10 @@ def fit(
     except FloatingPointError as error:
         raise FloatingPointError(f"epoch {epoch}, {error}") from None
     except KeyboardInterrupt:
+        if scheduler is not None and len(history["validation_step"]) < epoch:
+            scheduler.load_state_dict(schedule)  # who goes on does this epoch again, at its rates
+            for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+                group["lr"] = rate
         warnings.warn(f"stopped in epoch {epoch}: the model keeps what it learned", stacklevel=2)
     return history
 

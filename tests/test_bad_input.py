@@ -1,23 +1,30 @@
 """Bad input gets a clear answer: what came, what was expected, what to do; and nothing is lost."""
 
 import builtins
+import contextlib
+import functools
 import gzip
+import http.server
+import importlib.metadata
 import io
 import itertools
 import math
 import os
 import shutil
+import socket
+import threading
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from mirror import serve
-from project import DATA
+from project import DATA, URL
 from torch import nn
+from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from torchvision.datasets import MNIST
 
-from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader
+from mnist_helpers import CNN, evaluate, files, fit, load_mnist, make_loader
 from mnist_helpers.__main__ import main, parse
 from mnist_helpers.training import check_finite
 
@@ -178,6 +185,64 @@ def test_the_stop_button_keeps_what_there_is(batches):
     assert later["validation_step"] == [3]
 
 
+@pytest.mark.parametrize("moment", [4, 6, 7], ids=["first step", "last step", "next epoch"])
+@pytest.mark.parametrize("kind", ["one cycle", "exponential"])
+def test_a_schedule_goes_on_after_the_stop_button(batches, moment, kind):
+    """The epoch that was stopped is done again, at its own rates, and the last step does not fail.
+
+    A one-cycle schedule follows from the number of the step, an exponential one from the last rate.
+    """
+    torch.manual_seed(0)
+    model, criterion = CNN(), nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    rates, stopped = [], []
+
+    def press_stop(history):
+        rates.append(optimizer.param_groups[0]["lr"])  # that of the next step
+        if len(history["train_loss"]) == moment:
+            stopped.append(len(rates))
+            raise KeyboardInterrupt
+
+    if kind == "one cycle":
+        scheduler = OneCycleLR(optimizer, max_lr=0.02, total_steps=9)
+        planned = OneCycleLR(torch.optim.SGD(model.parameters(), lr=0.01), 0.02, total_steps=9)
+    else:
+        scheduler = ExponentialLR(optimizer, gamma=0.5)
+        planned = ExponentialLR(torch.optim.SGD(model.parameters(), lr=0.01), gamma=0.5)
+    expected = []
+    for _ in range(9):
+        planned.optimizer.step()
+        planned.step()
+        expected.append(planned.get_last_lr()[0])
+    fit_so_far = functools.partial(
+        fit, model, batches, batches, criterion, optimizer, scheduler=scheduler
+    )
+    with pytest.warns(UserWarning, match="stopped in epoch"):
+        history = fit_so_far(3, after_step=press_stop)
+    finished = len(history["validation_step"])
+    first_steps = rates[: 3 * finished]
+    del rates[:]
+    history = fit_so_far(3 - finished, after_step=press_stop, history=history)
+    assert len(history["validation_step"]) == 3
+    assert first_steps + rates == pytest.approx(expected)
+    assert (scheduler.last_epoch, len(stopped)) == (9, 1)
+
+
+def test_a_stop_after_the_evaluation_keeps_the_place_in_the_schedule(batches):
+    model = CNN()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    scheduler = OneCycleLR(optimizer, max_lr=0.02, total_steps=6)
+
+    def press_stop(epoch, history):
+        raise KeyboardInterrupt
+
+    run = functools.partial(fit, model, batches, batches, nn.CrossEntropyLoss(), optimizer)
+    with pytest.warns(UserWarning, match="stopped in epoch 1"):
+        history = run(2, scheduler=scheduler, after_epoch=press_stop)
+    assert (scheduler.last_epoch, history["validation_step"]) == (3, [3])
+    assert run(1, scheduler=scheduler, history=history)["validation_step"] == [3, 6]
+
+
 # The data files
 
 
@@ -190,6 +255,7 @@ def test_unknown_split():
 def folder(tmp_path, monkeypatch):
     """Return a data folder with the good files, in a world without MNIST's mirrors."""
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(files, "repository_files", list)
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for path in (DATA / "MNIST" / "raw").glob("*-ubyte*"):
@@ -310,6 +376,93 @@ def test_a_mirror_with_another_file_is_refused(folder, false_mirror, monkeypatch
         load_mnist(folder, "test")
 
 
+# Sources of a download
+
+
+def test_the_third_source_is_this_repository():
+    assert files.repository_files() == [f"{URL}/raw/main/notebooks/data/MNIST/raw/"]
+
+
+def test_a_copied_package_knows_no_repository(monkeypatch):
+    def metadata(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "metadata", metadata)
+    assert files.repository_files() == []
+
+
+def test_the_third_source_is_asked_when_the_mirrors_fail(tmp_path, mirror, monkeypatch):
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/", f"{mirror}none/"])
+    monkeypatch.setattr(files, "repository_files", lambda: [mirror])
+    assert is_right(load_mnist(tmp_path / "new", "test"))
+
+
+@pytest.fixture
+def silent_mirror():
+    """The address of a program that takes every call, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+
+
+@pytest.fixture
+def slow_mirror():
+    """The address of a server that sends a byte at a time, and would need days for a file."""
+    ended = threading.Event()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(10**7))
+            self.end_headers()
+            with contextlib.suppress(OSError):  # nobody listens any more
+                while not ended.wait(0.01):
+                    self.wfile.write(b".")
+
+        def log_message(self, *arguments):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        ended.set()
+        server.shutdown()
+
+
+def test_a_mirror_that_never_answers_is_given_up(tmp_path, silent_mirror, mirror, monkeypatch):
+    monkeypatch.setattr(files, "SILENCE_LIMIT", 0.1)
+    monkeypatch.setattr(files, "repository_files", list)
+    monkeypatch.setattr(MNIST, "mirrors", [silent_mirror])
+    with pytest.raises(OSError, match="could not be downloaded") as raised:
+        load_mnist(tmp_path / "none", "test")
+    assert f"{silent_mirror}: no answer in 0.1 seconds" in str(raised.value)
+    assert str(raised.value).count("no answer") == 1, "it is asked once, not for each file"
+
+
+def test_a_mirror_that_is_too_slow_is_given_up(tmp_path, slow_mirror, monkeypatch):
+    monkeypatch.setattr(files, "FILE_LIMIT", 0.1)
+    monkeypatch.setattr(files, "repository_files", list)
+    monkeypatch.setattr(MNIST, "mirrors", [slow_mirror])
+    with pytest.raises(OSError, match="could not be downloaded") as raised:
+        load_mnist(tmp_path / "none", "test")
+    assert f"{slow_mirror}: too slow: not the whole file in 0.1 seconds" in str(raised.value)
+
+
+def test_the_limits_are_those_that_are_stated():
+    for text in (files.download.__doc__, load_mnist.__doc__):
+        assert f"{files.SILENCE_LIMIT} seconds" in text
+        assert "five minutes" in text
+    assert files.FILE_LIMIT == 5 * 60
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_tilde_means_home(folder, monkeypatch, kind):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))  # Windows
+    remove(raw_file(folder, UNPACKED))
+    assert is_right(load_mnist(kind("~/data"), "test"))
+    assert raw_file(folder, UNPACKED).exists()
+
+
 def refuse_to_write(monkeypatch, folder):
     """Make writing below ``folder`` fail as in a read-only folder, which stops not even root."""
     really_open = io.open
@@ -376,6 +529,7 @@ def test_wrong_values_end_with_usage_and_status_2(arguments, capsys):
 
 def test_missing_data_ends_with_the_cures(tmp_path, monkeypatch):
     monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(files, "repository_files", list)
     with pytest.raises(SystemExit) as stopped:
         main(["train", "--data", str(tmp_path / "none"), "--output", str(tmp_path / "output")])
     assert "train-images-idx3-ubyte.gz is missing" in stopped.value.code

@@ -5,6 +5,7 @@ import os
 import pickle
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import torch
 from project import DATA
 from torch import nn
 
-from mnist_helpers import CNN, load_checkpoint, load_mnist, parallel, save_checkpoint
+from mnist_helpers import CNN, load_checkpoint, load_mnist, parallel, save_checkpoint, training
 from mnist_helpers.__main__ import main, parse, training_batches
 from mnist_helpers.fast import make_fast
 from mnist_helpers.files import load_weights
@@ -482,6 +483,13 @@ def test_resume_trains_what_is_left_and_without_it_all_is_anew(tmp_path, monkeyp
     halfway["history"] = {name: values[:1] for name, values in anew.items()}
     halfway["history"]["train_loss"] = [9.0, 8.0]
     halfway["scheduler"]["last_epoch"] = 2
+    assert halfway["plan"] == {
+        "epochs": 2,
+        "images": 128,
+        "batch_size": 64,
+        "lr": 0.01,
+        "seed": 0,
+    }
     torch.save(halfway, path)
     resumed = train("--resume")
     assert resumed["train_loss"][:2] == [9.0, 8.0]
@@ -515,17 +523,193 @@ def test_a_batch_that_cannot_be_shared_is_refused():
         parallel.share_batches([], 64, seed=0, rank=0, workers=3)
 
 
-def test_each_process_takes_a_device_of_its_own(monkeypatch):
+def test_each_process_takes_a_device_of_its_own_or_shares(monkeypatch):
     taken = []
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
     monkeypatch.setattr(torch.accelerator, "set_device_index", taken.append)
-    parallel.take_own_device(torch.device("cuda"), 1)
-    with pytest.raises(ValueError, match="start 2 processes, or train with --device cpu"):
-        parallel.take_own_device(torch.device("cuda"), 2)
-    assert taken == [1]
+    device = torch.device("cuda")
+    own = [parallel.take_device(device, number, processes=2) for number in (0, 1)]
+    shared = [parallel.take_device(device, number, processes=3) for number in (0, 1, 2)]
+    assert own == ["cpu:gloo,cuda:nccl"] * 2
+    assert shared == ["gloo"] * 3
+    assert taken == [0, 1, 0, 1, 0]
 
 
 def test_a_damaged_checkpoint_ends_with_one_line(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"")
     with pytest.raises(SystemExit, match="damaged or cut short"):
         main([*SMALL, "--output", str(tmp_path), "--resume"])
+
+
+# Going on with other options, and what an unfinished training leaves alone
+
+RESULTS = ["cnn.pt", "history.json", "learning_curve.png", "my_network.html"]
+TWO_STEPS = [*SMALL, "--images", "128", "--epochs", "2"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder with the checkpoint of two epochs, and results that can be told from new ones."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mnist_helpers.__main__.write_results", lambda *results: None)
+        main([*TWO_STEPS, "--output", str(folder)])
+    for name in RESULTS:
+        (folder / name).write_text("of a finished training")
+    return folder
+
+
+@pytest.fixture
+def output(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "output")
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def ending(capsys, *arguments):
+    """Return the status with which the command ends, and the one line that says why."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    said = capsys.readouterr().err
+    if isinstance(stopped.value.code, str):  # Python writes it, and ends with 1
+        return 1, stopped.value.code
+    assert said.count("\n") == 1
+    return stopped.value.code, said.strip()
+
+
+@pytest.mark.parametrize(
+    ("options", "planned"),
+    [
+        ("--epochs 3", "--epochs 2"),
+        ("--epochs 1", "--epochs 2"),
+        ("--lr 0.02", "--lr 0.01"),
+        ("--images 129", "--images 128"),
+        ("--batch-size 32", "--batch-size 64"),
+        ("--seed 1 --epochs 4", "--epochs 2 --seed 0"),
+    ],
+)
+def test_another_plan_is_refused_before_anything_starts(
+    output, capsys, monkeypatch, options, planned
+):
+    monkeypatch.setattr("mnist_helpers.__main__.load_mnist", None)
+    before = contents(output)
+    command = [*TWO_STEPS, *options.split(), "--output", output, "--resume"]
+    status, words = ending(capsys, *command)
+    assert status == 2
+    assert f"checkpoint.pt was planned with {planned}: the learning rate" in words
+    assert f"Go on with {planned}, or start anew without --resume" in words
+    assert contents(output) == before
+
+
+def test_what_does_not_change_a_step_may_change(output, monkeypatch):
+    """The numbers may be computed elsewhere, and otherwise: nothing is planned with that."""
+    seen = []
+    monkeypatch.setattr("mnist_helpers.__main__.write_results", lambda *results: seen.append(1))
+    data = shutil.copytree(DATA, output / "data")
+    changed = ["--precision", "bf16", "--device", "cpu", "--data", str(data)]
+    main([*TWO_STEPS, *changed, "--output", str(output), "--resume"])
+    assert seen == [1]
+
+
+def test_a_checkpoint_without_a_plan_is_refused(output, capsys):
+    path = output / "checkpoint.pt"
+    torch.save(without(torch.load(path, weights_only=True), "plan"), path)
+    status, words = ending(capsys, *TWO_STEPS, "--output", output, "--resume")
+    assert status == 2
+    assert "an older version wrote it. Start anew without --resume" in words
+
+
+def stop_in_epoch(monkeypatch, number):
+    """Press Ctrl+C while the epoch of this number is evaluated."""
+    calls = []
+    evaluate = training.evaluate
+
+    def evaluate_or_stop(*arguments):
+        calls.append(1)
+        if len(calls) == number:
+            raise KeyboardInterrupt
+        return evaluate(*arguments)
+
+    monkeypatch.setattr(training, "evaluate", evaluate_or_stop)
+
+
+def test_ctrl_c_in_the_first_epoch_changes_nothing(output, capsys, monkeypatch):
+    before = contents(output)
+    stop_in_epoch(monkeypatch, 1)
+    status, words = ending(capsys, *TWO_STEPS, "--seed", "1", "--output", output)
+    assert status == 130
+    assert "stopped before the end of the first epoch: all files are as they were" in words
+    assert contents(output) == before
+
+
+def test_ctrl_c_later_keeps_the_checkpoint_and_says_how_to_go_on(
+    output, capsys, monkeypatch, tmp_path
+):
+    before = contents(output)
+    stop_in_epoch(monkeypatch, 2)
+    command = [*TWO_STEPS, "--seed", "1"]
+    status, words = ending(capsys, *command, "--output", output)
+    assert status == 130
+    assert "checkpoint.pt holds 1 of 2 epochs" in words
+    assert "To go on, give the same command with --resume" in words
+    after = contents(output)
+    assert after.pop("checkpoint.pt") != before.pop("checkpoint.pt")
+    assert after == before
+    monkeypatch.setattr("mnist_helpers.__main__.write_results", lambda *results: None)
+    main([*command, "--output", str(output), "--resume"])
+    main([*command, "--output", str(tmp_path / "undisturbed")])
+    states = [
+        torch.load(folder / "checkpoint.pt", weights_only=True)
+        for folder in (output, tmp_path / "undisturbed")
+    ]
+    assert same(*states)
+
+
+@pytest.fixture
+def largest_file():
+    """A function that lets no file grow beyond so many bytes, as if the disk were full."""
+    resource = pytest.importorskip("resource")  # Windows has none
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_while_training(output, capsys, largest_file):
+    before = contents(output)
+    largest_file(100_000)
+    status, words = ending(capsys, *TWO_STEPS, "--output", output)
+    assert status == 1
+    assert words == f"python -m mnist_helpers: {output / 'checkpoint.pt'}: File too large"
+    assert contents(output) == before
+
+
+def test_a_full_disk_at_the_end_replaces_no_result(output, capsys, monkeypatch, largest_file):
+    """The weights would fit, the page does not; with room again, --resume writes all."""
+    before = contents(output)
+    command = [*TWO_STEPS, "--output", output, "--resume"]
+    largest_file(200_000)
+    status, words = ending(capsys, *command)
+    assert status == 1
+    assert words == f"python -m mnist_helpers: {output}: File too large"
+    assert contents(output) == before
+    largest_file(10**7)
+    monkeypatch.setattr("mnist_helpers.__main__.evaluate", lambda *arguments: (0, 0))
+    main([str(argument) for argument in command])
+    after = contents(output)
+    assert after.keys() == before.keys()
+    assert all(after[name] != before[name] for name in RESULTS)
+
+
+def test_an_unknown_plotting_backend_is_one_line(output, capsys, monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)  # it reads this when imported
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    monkeypatch.setattr("mnist_helpers.__main__.load_mnist", None)
+    before = contents(output)
+    status, words = ending(capsys, *TWO_STEPS, "--output", output)
+    assert status == 1
+    assert "matplotlib does not start (see MPLBACKEND): " in words
+    assert "'nonsense' is not a valid value for backend" in words
+    assert "\n" not in words
+    assert contents(output) == before

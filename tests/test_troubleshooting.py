@@ -11,7 +11,7 @@ import torch
 from project import DATA, DOCS, markdown_cells, read
 from torchvision.datasets import MNIST
 
-from mnist_helpers import load_mnist, ready
+from mnist_helpers import files, load_mnist, ready
 
 PAGE = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
 HEADINGS = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
@@ -57,6 +57,7 @@ def refused_download(folder):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{server.server_port}/"])
+        patch.setattr(files, "repository_files", list)
         try:
             load_mnist(folder)
         finally:
