@@ -212,45 +212,91 @@ WRONG_ANSWERS = {
     "06_evaluation": [
         [
             (
-                "def class_accuracy(digit, labels, predictions):\n"
-                "    return (labels[predictions == digit] == digit).float().mean()",
-                "among those that *are* 7",
+                "def precision_of(digit, labels, predictions):\n"
+                "    return (predictions[labels == digit] == digit).float().mean()",
+                "that is the recall",
             ),
             (
-                "def class_accuracy(digit, labels, predictions):\n"
+                "def precision_of(digit, labels, predictions):\n"
                 "    return ((labels == digit) & (predictions == digit)).float().mean()",
                 "not by all",
             ),
             (
-                "def class_accuracy(digit, labels, predictions):\n"
-                "    return predictions[labels == digit] == digit",
+                "def precision_of(digit, labels, predictions):\n"
+                "    return labels[predictions == digit] == digit",
                 "one True or False per image",
             ),
-            ("def class_accuracy(digit, labels, predictions):\n    return 0.5", "no 1 is called 1"),
+            ("def precision_of(digit, labels, predictions):\n    return 0.9", "two are a 7"),
         ],
         [
             ("friend_half_width = (0.9 * 0.1 / 100) ** 0.5", "takes 1.96 of them"),
             ("friend_half_width = 1.96 * 0.9 * 0.1 / 100", "square root is missing"),
         ],
         [
-            ("images_needed = (1.96 / 0.1) ** 2 * 0.986 * 0.014", "half width is 0.001"),
-            ("images_needed = 10_000", "p * (1 - p)"),
+            (
+                "def only_first(labels, first, second):\n"
+                "    return (first == labels) & (second != labels)",
+                "Count them",
+            ),
+            (
+                "def only_first(labels, first, second):\n    return (first == labels).sum().item()",
+                "The second must be wrong",
+            ),
+            (
+                "def only_first(labels, first, second):\n"
+                "    return ((first != labels) & (second == labels)).sum().item()",
+                "second != labels",
+            ),
+            (
+                "def only_first(labels, first, second):\n"
+                "    return ((first == labels) & (second == labels)).sum().item()",
+                "first == labels",
+            ),
         ],
     ],
     "07_filters_and_predictions": [
         [
             (
-                "def second_choice_of(probabilities):\n    return probabilities.argmax(dim=1)",
-                "the first choice",
+                "def cover(image, row, column, size, value):\n"
+                "    image[..., row : row + size, column : column + size] = value\n"
+                "    return image",
+                "Make a copy first",
             ),
             (
-                "def second_choice_of(probabilities):\n"
-                "    return probabilities.topk(2, dim=1).indices",
-                "one digit a row",
+                "def cover(image, row, column, size, value):\n"
+                "    copy = image.clone()\n"
+                "    copy[..., column : column + size, row : row + size] = value\n"
+                "    return copy",
+                "swapped",
             ),
             (
-                "def second_choice_of(probabilities):\n    return probabilities.argmin(dim=1)",
-                "expected 3 and 1",
+                "def cover(image, row, column, size, value):\n"
+                "    copy = image.clone()\n"
+                "    copy[..., row:size, column:size] = value\n"
+                "    return copy",
+                "nothing is covered",
+            ),
+        ],
+        [
+            (
+                "def nudge(images, gradient, size):\n"
+                "    return (images + size * gradient).clamp(-1, 1)",
+                "Take the sign",
+            ),
+            (
+                "def nudge(images, gradient, size):\n"
+                "    return (images - size * gradient.sign()).clamp(-1, 1)",
+                "Go the other way",
+            ),
+            (
+                "def nudge(images, gradient, size):\n    return images + size * gradient.sign()",
+                "between -1 and 1",
+            ),
+            (
+                "def nudge(images, gradient, size):\n"
+                "    images += size * gradient.sign()\n"
+                "    return images.clamp(-1, 1)",
+                "you have changed the images",
             ),
         ],
         [
