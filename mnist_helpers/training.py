@@ -1,27 +1,11 @@
 """The training loop (notebook 05), ``predict`` and ``accuracy_of`` (06)."""
 
-import copy
-import math
-import warnings
-
 import torch
-from torch.nn.utils import get_total_norm
+
+from mnist_helpers.guards import check_finite, guarded_epochs, weights_of
 
 # What ``fit`` records: the loss of each step, and three numbers for each epoch.
 HISTORY = ("train_loss", "validation_step", "validation_loss", "validation_accuracy")
-
-
-def check_finite(loss, model):
-    """Raise ``FloatingPointError`` when the loss or a gradient is NaN or infinite.
-
-    The largest of all absolute values is not finite when one of them is not: one number to wait
-    for on a GPU, in place of one for each tensor.
-    """
-    numbers = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
-    numbers.append(loss.detach())
-    largest = get_total_norm(numbers, norm_type=math.inf)
-    if not largest.isfinite():
-        raise FloatingPointError(f"the loss ({loss.item():.4g}) or a gradient is not finite")
 
 
 def train_one_epoch(model, loader, criterion, optimizer, scheduler=None, after_step=None):
@@ -37,16 +21,12 @@ def train_one_epoch(model, loader, criterion, optimizer, scheduler=None, after_s
     """
     model.train()
     device = next(model.parameters()).device
-    weights_before = copy.deepcopy(model.state_dict())
+    before = weights_of(model)
     for step, (images, labels) in enumerate(loader, start=1):
         loss = criterion(model(images.to(device)), labels.to(device))
         optimizer.zero_grad()
         loss.backward()
-        try:
-            check_finite(loss, model)
-        except FloatingPointError as error:
-            model.load_state_dict(weights_before)
-            raise FloatingPointError(f"step {step}: {error}: lower the learning rate") from None
+        check_finite(loss, model, step, before)
         optimizer.step()
         if scheduler is not None:
             scheduler.step()
@@ -104,16 +84,14 @@ def fit(
     """
     if history is None:
         history = {name: [] for name in HISTORY}
-    first = len(history["validation_step"]) + 1
 
     def record(loss):
         history["train_loss"].append(loss)
         if after_step is not None:
             after_step(history)
 
-    try:
-        for epoch in range(first, first + epochs):
-            schedule = None if scheduler is None else copy.deepcopy(scheduler.state_dict())
+    with guarded_epochs(epochs, history, scheduler) as numbers:
+        for epoch in numbers:
             train_one_epoch(model, train_loader, criterion, optimizer, scheduler, record)
             loss, accuracy = evaluate(model, validation_loader, criterion)
             history["validation_step"].append(len(history["train_loss"]))
@@ -121,14 +99,6 @@ def fit(
             history["validation_accuracy"].append(accuracy)
             if after_epoch is not None and after_epoch(epoch, history):
                 break
-    except FloatingPointError as error:
-        raise FloatingPointError(f"epoch {epoch}, {error}") from None
-    except KeyboardInterrupt:
-        if scheduler is not None and len(history["validation_step"]) < epoch:
-            scheduler.load_state_dict(schedule)  # who goes on does this epoch again, at its rates
-            for group, rate in zip(optimizer.param_groups, scheduler.get_last_lr(), strict=True):
-                group["lr"] = rate
-        warnings.warn(f"stopped in epoch {epoch}: the model keeps what it learned", stacklevel=2)
     return history
 
 
