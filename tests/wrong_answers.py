@@ -160,6 +160,11 @@ WRONG_ANSWERS = {
             ("new_weight = 2.0 - 0.5", "multiply the gradient by the learning rate"),
         ],
         [
+            ("largest_rate = 50", "along the valley"),
+            ("largest_rate = 0.5", "exactly at the bottom"),
+            ("largest_rate = 2", "no further from 0"),
+        ],
+        [
             (
                 "def safe_softmax(logits):\n"
                 "    return logits.exp() / logits.exp().sum(dim=1, keepdim=True)",
@@ -176,13 +181,56 @@ WRONG_ANSWERS = {
     "05_training": [
         [
             (
+                "def train(model, loader, criterion, optimizer):\n"
+                "    for images, labels in loader:\n"
+                "        loss = criterion(model(images), labels)\n"
+                "        loss.backward()\n"
+                "        optimizer.step()",
+                "gradients add up",
+            ),
+            (
+                "def train(model, loader, criterion, optimizer):\n"
+                "    for images, labels in loader:\n"
+                "        loss = criterion(model(images), labels)\n"
+                "        optimizer.zero_grad()\n"
+                "        loss.backward()",
+                "no weight has moved",
+            ),
+            (
+                "def train(model, loader, criterion, optimizer):\n"
+                "    for images, labels in loader:\n"
+                "        loss = criterion(model(images), labels)\n"
+                "        loss.backward()\n"
+                "        optimizer.zero_grad()\n"
+                "        optimizer.step()",
+                "no weight has moved",
+            ),
+            (
+                "def train(model, loader, criterion, optimizer):\n"
+                "    for images, labels in loader:\n"
+                "        loss = criterion(model(images), labels)\n"
+                "        optimizer.zero_grad()\n"
+                "        loss.backward()\n"
+                "    optimizer.step()",
+                "One step for each batch",
+            ),
+            (
+                "def train(model, loader, criterion, optimizer):\n"
+                "    for images, labels in loader:\n"
+                "        loss = criterion(labels, model(images))\n"
+                "        loss.backward()",
+                "Python says",
+            ),
+        ],
+        [
+            (
                 "def stop_at_97(epoch, history):\n    history['validation_accuracy'][-1] >= 0.97",
-                "return whether the last accuracy",
+                "return whether the latest accuracy",
             ),
             (
                 "def stop_at_97(epoch, history):\n"
                 "    return history['validation_accuracy'][0] >= 0.97",
-                "look at the last accuracy",
+                "look at the latest accuracy",
             ),
             (
                 "def stop_at_97(epoch, history):\n"
@@ -199,10 +247,6 @@ WRONG_ANSWERS = {
                 "    return history['validation_accuracy'][-1] < 0.97",
                 "wrong way round",
             ),
-        ],
-        [
-            ("steps = 3 * 860", "batches of 64"),
-            ("steps = 3 * (55_000 // 128)", "smaller batch is a step too"),
         ],
         [
             ("mean_loss = (0.2 + 0.4 + 1.0) / 3", "weigh each batch by its size"),
