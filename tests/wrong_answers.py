@@ -59,8 +59,11 @@ WRONG_ANSWERS = {
             ("shape = (1, 3, 14, 14)", "filters give the channels"),
         ],
         [
-            ("parameters = 64 * 16 * 9", "one bias too"),
-            ("parameters = 64 * 9 + 64", "as deep as its input"),
+            ("inputs, field = 64 * 7 * 7, 22", "halves the 7 × 7 maps once more"),
+            ("inputs, field = 64 * 4 * 4, 22", "drops the last row and column"),
+            ("inputs, field = 3 * 3, 22", "channels times rows times columns"),
+            ("inputs, field = 576, 18", "takes in neighbours too"),
+            ("inputs, field = 576, 13", "times the distance"),
         ],
         [
             (
