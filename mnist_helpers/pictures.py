@@ -1,29 +1,15 @@
 """Pictures of a digit, made like MNIST's (notebook 12)."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
+from scipy import ndimage
 from torchvision.transforms import v2
 
-
-def open_picture(picture):
-    """Return a picture (a path, a file open for reading bytes, or a PIL image) upright, as RGBA.
-
-    Raises:
-        ValueError: when it is not a picture that can be read.
-        FileNotFoundError: when there is no such file.
-    """
-    try:
-        opened = picture if isinstance(picture, Image.Image) else Image.open(picture)
-        upright = ImageOps.exif_transpose(opened)
-        if upright.mode.startswith("I"):  # 16 bits a pixel, as some scanners write
-            upright = upright.convert("I").point(lambda value: value / 257).convert("L")
-        return upright.convert("RGBA")
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # decoders of damaged files raise nearly anything
-        raise ValueError(f"this is not a picture that can be read: {error}") from error
+from mnist_helpers.opening import open_picture
 
 
 def to_pixels(picture):
@@ -65,23 +51,169 @@ def to_grey(picture):
     return color[0] if len(color) == 1 else v2.functional.rgb_to_grayscale(color)[0]
 
 
-def find_ink(grey):
-    """Return how much ink lies on each pixel, 0 to 1, whether the ink is lighter or darker.
+def shrink(grey, most=400):
+    """Average square blocks of pixels, so that no side has more than ``most``. Noise averages out.
 
-    The paper is what most of the outermost pixels look like.
-
-    Raises:
-        ValueError: when nothing is drawn, or when most of the picture differs from its border.
+    What is left over at the right and at the bottom is filled up with the last column and row.
     """
-    paper = torch.cat([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).median()
-    lighter, darker = (grey - paper).clamp(min=0), (paper - grey).clamp(min=0)
-    ink = lighter if lighter.sum() > darker.sum() else darker
-    if ink.max() < 25:
-        raise ValueError("nothing drawn: no pixel differs from the border by a tenth or more")
-    ink = torch.where(ink > 0.2 * ink.max(), ink / ink.max(), 0.0)
-    if (ink > 0).double().mean() > 0.6:
-        raise ValueError("more ink than paper: crop the picture to one digit on plain paper")
+    block = math.ceil(max(grey.shape) / most)
+    grey = np.pad(grey, [(0, -side % block) for side in grey.shape], mode="edge")
+    rows, columns = (side // block for side in grey.shape)
+    return grey.reshape(rows, block, columns, block).mean(axis=(1, 3))
+
+
+def find_paper(grey):
+    """Return the brightness of the paper under each pixel, of shape (H, W).
+
+    In a drawing it is even: most pixels, and nearly all of the outermost, have one grey. What is
+    smaller than 64 pixels is taken for a drawing.
+
+    In a photograph it varies. In a copy of 48 pixels or fewer, each pixel becomes the median of a
+    square around it. There is more paper than ink in each square, so the ink disappears, and the
+    edges of shadows stay.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    even = np.median(border)
+    same, same_at_border = (np.mean(np.abs(part - even) < 1.5) for part in (grey, border))
+    if max(grey.shape) < 64 or (same > 0.5 and same_at_border > 0.9):
+        return np.full(grey.shape, even)
+    small = shrink(grey, 48)
+    small = ndimage.median_filter(small, max(small.shape) // 5 * 2 + 1, mode="mirror")
+    block = math.ceil(max(grey.shape) / 48)
+    large = ndimage.zoom(small, block, order=1, mode="nearest", grid_mode=True)
+    return large[: grey.shape[0], : grey.shape[1]]
+
+
+def find_ink(grey):
+    """Return how much darker than the paper each pixel is, as a share: 0 for paper, up to 1.
+
+    Light ink on dark paper is inverted first: there is more that is lighter than the paper.
+    """
+    paper = find_paper(grey)
+    difference = grey - paper
+    if difference[difference > 12].sum() > -difference[difference < -12].sum():
+        grey, paper = 255 - grey, 255 - paper
+    # Beside the edge of a shadow, compare with the darker side.
+    paper = ndimage.minimum_filter(paper, max(grey.shape) // 48 * 2 + 1)
+    ink = np.clip((paper - grey) / np.maximum(paper, 1), 0, 1)
+    if ink.max() < 0.1:
+        raise ValueError("nothing drawn: no pixel differs from the paper by a tenth or more")
     return ink
+
+
+def find_lines(ink, pieces=12):
+    """Return how dark the ruled lines are that run from side to side, of the shape of ``ink``.
+
+    A line is thin, and dark in most pieces of a row, out to both ends. It may lean by 3 %.
+    """
+    rows, columns = ink.shape
+    width, thin = columns // pieces, int(0.015 * max(ink.shape))
+    if width < 2 or thin < 1:
+        return np.zeros(ink.shape)
+    level = ndimage.maximum_filter1d(ink, 3, axis=0)[:, : pieces * width]
+    level = np.median(level.reshape(rows, pieces, width), axis=2)
+    steepest = round(0.03 * columns)
+    leans = np.arange(-steepest, steepest + 1, 2)
+    shifts = np.round(leans[:, None] * np.linspace(-0.5, 0.5, pieces)).astype(int)
+    places = np.clip(np.arange(rows)[:, None] + shifts[:, None], 0, rows - 1)  # (leans, rows, pieces)
+    leaning = level[places, np.arange(pieces)]
+    line = np.minimum(np.median(leaning, axis=2), 2 * leaning[..., [0, -1]].min(axis=2))
+    line = ndimage.white_tophat(line, (1, 2 * thin + 1))
+    line[line < 0.03] = 0
+    lines = np.zeros((rows, pieces))
+    np.maximum.at(lines, (places, np.arange(pieces)), line[..., None])
+    return np.pad(lines.repeat(width, axis=1), ((0, 0), (0, columns - pieces * width)), mode="edge")
+
+
+def erase_lines(ink):
+    """Take ruled lines for a part of the paper: first along the rows, then along the columns."""
+    for _ in range(2):
+        lines = find_lines(ink)
+        ink = (np.clip((ink - lines) / np.maximum(1 - lines, 0.1), 0, 1)).T
+    return ink
+
+
+def find_parts(ink):
+    """Return the connected parts: an array with the number of each, from 1, and their boxes."""
+    numbers, _ = ndimage.label(ink > 0.2 * ink.max(), np.ones((3, 3)))
+    boxes = [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(numbers)]
+    return numbers, boxes
+
+
+def contact(numbers, number):
+    ring = np.concatenate([numbers[0], numbers[-1], numbers[1:-1, 0], numbers[1:-1, -1]])
+    return (ring == number).sum()
+
+
+def erase_surroundings(ink):
+    """Erase what touches the edge of a photograph: the table, bars, lines"""
+    if max(ink.shape) < 64:
+        return ink
+    longest = max(ink.shape)
+    for _ in range(4):
+        numbers, boxes = find_parts(ink)
+        gone = []
+        for number, (top, left, bottom, right) in enumerate(boxes, start=1):
+            touch = contact(numbers, number)
+            if not touch: continue
+            long = max(bottom - top, right - left)
+            area = (numbers == number).sum()
+            if touch > 0.15 * longest or (touch and long > 0.5 * longest and area / long < 0.02 * longest):
+                gone.append(number)
+        if not gone:
+            return ink
+        ink = np.where(np.isin(numbers, gone), 0.0, ink)
+        if ink.max() < 0.1:
+            raise ValueError("nothing drawn within the edges: crop close to the digit")
+    return ink
+
+
+def gap(box, other):
+    return max(box[0] - other[2], other[0] - box[2]), max(box[1] - other[3], other[1] - box[3])
+
+
+def around(box, other):
+    return (min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3]))
+
+
+def longer(box):
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def pick_digit(ink):
+    numbers, boxes = find_parts(ink)
+    sums = np.bincount(numbers.ravel(), ink.ravel(), minlength=len(boxes) + 1)[1:]
+    peaks = ndimage.maximum(ink, numbers, range(1, len(boxes) + 1))
+    rest = [n for n in range(len(boxes)) if peaks[n] > 0.4 * ink.max()]
+    main = max(rest, key=lambda n: sums[n])
+    box, mine = boxes[main], [main]
+    rest.remove(main)
+    small = max(ink.shape) < 64
+    if not small and contact(numbers, main + 1):
+        raise ValueError("edge: the largest thing touches the edge")
+    rest = [n for n in rest if longer(boxes[n]) > 0.06 * longer(box) or small]
+    grown = True
+    while grown:
+        grown = False
+        for n in list(rest):
+            if max(gap(box, boxes[n])) <= 0.2 * longer(box) + small:
+                grown = True
+                rest.remove(n)
+                mine.append(n)
+                box = around(box, boxes[n])
+    height = box[2] - box[0]
+    others = [n for n in rest if longer(boxes[n]) > 0.3 * longer(box)]
+    if others:
+        raise ValueError(f"several: I see {len(others) + 1} things: crop to one digit")
+    tall = [boxes[n] for n in mine if boxes[n][2] - boxes[n][0] > 0.6 * height]
+    pairs = [(a, b) for a in tall for b in tall if gap(a, b)[1] > 0.08 * height]
+    if pairs and box[3] - box[1] > 0.7 * height:
+        raise ValueError("several: I see two: crop to one")
+    keep = np.isin(numbers, np.array(mine) + 1)
+    ink = np.where(keep, ink, 0.0)
+    if keep.mean() > 0.6:
+        raise ValueError("more ink than paper: crop the picture to one digit on plain paper")
+    return torch.from_numpy(ink / ink.max())
 
 
 def crop(ink):
@@ -138,5 +270,6 @@ def to_mnist(picture):
     Source: 20 by 20 pixels, centred by mass in 28 by 28, as described on MNIST's home page by
         LeCun, Cortes and Burges. That the middle is pixel 14 was measured on the test images.
     """
-    ink = scale_to_20(crop(find_ink(to_grey(picture))))
+    ink = erase_surroundings(erase_lines(find_ink(shrink(to_grey(picture).numpy()))))
+    ink = scale_to_20(crop(pick_digit(ink)))
     return 2 * center(ink)[None] - 1
