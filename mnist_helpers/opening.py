@@ -18,7 +18,7 @@ MOST_PIXELS = 40e6  # of a picture that has to be unpacked whole before it can b
 MOST_FRAMES = 50  # looked at, for one in which there is something
 FULL_SCALES = [2**bits - 1 for bits in (8, 10, 12, 14, 16)]  # what cameras and scanners write
 HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
-SMALLER = "make it smaller (2,000 pixels are plenty), or save it as JPEG"
+SMALLER = "make it smaller (2,000 pixels are plenty), or save it as an ordinary JPEG"
 
 
 def open_picture(picture):
@@ -117,16 +117,21 @@ class _Refused(ValueError):
 
 def _check_size(opened):
     pixels = opened.width * opened.height
-    if opened.format in (None, "JPEG", "MPO") or pixels <= MOST_PIXELS:
-        return  # a picture that is in memory already has no format
+    kind, progressive = opened.format, "progressive" in opened.info
+    if pixels <= MOST_PIXELS or kind is None or (kind in ("JPEG", "MPO") and not progressive):
+        return  # a picture that is in memory already is of no kind
+    kind = f"a progressive {kind}" if progressive else kind
     raise ValueError(
-        f"the picture has {pixels / 1e6:.0f} megapixels, too many for {opened.format}: {SMALLER}"
+        f"the picture has {pixels / 1e6:.0f} megapixels, too many for {kind}: {SMALLER}"
     )
 
 
 def _first_with_something(opened):
     """Return the first frame that is not all of one colour; the first, if none is."""
-    for number in range(min(getattr(opened, "n_frames", 1), MOST_FRAMES)):
+    frames = getattr(opened, "n_frames", 1)
+    if frames == 1:
+        return opened
+    for number in range(min(frames, MOST_FRAMES)):
         opened.seek(number)
         ranges = opened.getextrema()
         ranges = ranges if isinstance(ranges[0], tuple) else (ranges,)

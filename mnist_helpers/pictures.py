@@ -52,9 +52,9 @@ def to_grey(picture):
 
 
 def shrink(grey, most=400):
-    """Average square blocks of pixels, so that no side has more than ``most``. Noise averages out.
+    """Average square blocks of pixels, so that no side has more than ``most``: less noise, too.
 
-    What is left over at the right and at the bottom is filled up with the last column and row.
+    The last column and row are repeated until the blocks are full.
     """
     block = math.ceil(max(grey.shape) / most)
     grey = np.pad(grey, [(0, -side % block) for side in grey.shape], mode="edge")
@@ -66,153 +66,173 @@ def find_paper(grey):
     """Return the brightness of the paper under each pixel, of shape (H, W).
 
     In a drawing it is even: most pixels, and nearly all of the outermost, have one grey. What is
-    smaller than 64 pixels is taken for a drawing.
-
-    In a photograph it varies. In a copy of 48 pixels or fewer, each pixel becomes the median of a
-    square around it. There is more paper than ink in each square, so the ink disappears, and the
-    edges of shadows stay.
+    smaller than 64 pixels is taken for a drawing. In a photograph, the paper changes slowly: on a
+    copy of 32 pixels, each pixel becomes the median of a square around it. A square has more paper
+    than ink, so the ink disappears; the edges of shadows stay.
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     even = np.median(border)
     same, same_at_border = (np.mean(np.abs(part - even) < 1.5) for part in (grey, border))
     if max(grey.shape) < 64 or (same > 0.5 and same_at_border > 0.9):
         return np.full(grey.shape, even)
-    small = shrink(grey, 48)
+    small = shrink(grey, 32)
     small = ndimage.median_filter(small, max(small.shape) // 5 * 2 + 1, mode="mirror")
-    block = math.ceil(max(grey.shape) / 48)
+    block = math.ceil(max(grey.shape) / 32)
     large = ndimage.zoom(small, block, order=1, mode="nearest", grid_mode=True)
     return large[: grey.shape[0], : grey.shape[1]]
 
 
-def find_ink(grey):
-    """Return how much darker than the paper each pixel is, as a share: 0 for paper, up to 1.
+def find_ink(grey, paper):
+    """Return by which share each pixel is darker than the paper: 0 for paper, 1 for black.
 
-    Light ink on dark paper is inverted first: there is more that is lighter than the paper.
+    If more is lighter than the paper, both are inverted first.
+
+    Raises:
+        ValueError: when nothing is drawn, or when most of the picture differs from the paper.
     """
-    paper = find_paper(grey)
     difference = grey - paper
     if difference[difference > 12].sum() > -difference[difference < -12].sum():
         grey, paper = 255 - grey, 255 - paper
-    # Beside the edge of a shadow, compare with the darker side.
-    paper = ndimage.minimum_filter(paper, max(grey.shape) // 48 * 2 + 1)
+    # Beside the edge of a shadow, the paper that counts is the darker one.
+    paper = ndimage.minimum_filter(paper, max(grey.shape) // 32 * 2 + 1)
     ink = np.clip((paper - grey) / np.maximum(paper, 1), 0, 1)
     if ink.max() < 0.1:
         raise ValueError("nothing drawn: no pixel differs from the paper by a tenth or more")
+    if np.mean(ink > 0.2 * ink.max()) > 0.6:
+        raise ValueError("more ink than paper: crop the picture to one digit on plain paper")
     return ink
 
 
 def find_lines(ink, pieces=12):
-    """Return how dark the ruled lines are that run from side to side, of the shape of ``ink``.
+    """Return how dark the ruled lines are that run from left to right, of the shape of ``ink``.
 
-    A line is thin, and dark in most pieces of a row, out to both ends. It may lean by 3 %.
+    A line is thin, and dark in most pieces of its row and at both ends. It may lean by 3 %.
     """
     rows, columns = ink.shape
-    width, thin = columns // pieces, int(0.015 * max(ink.shape))
-    if width < 2 or thin < 1:
+    width, thin = columns // pieces, 2 * int(0.015 * max(ink.shape)) + 1
+    if width < 2:
         return np.zeros(ink.shape)
-    level = ndimage.maximum_filter1d(ink, 3, axis=0)[:, : pieces * width]
-    level = np.median(level.reshape(rows, pieces, width), axis=2)
-    steepest = round(0.03 * columns)
-    leans = np.arange(-steepest, steepest + 1, 2)
-    shifts = np.round(leans[:, None] * np.linspace(-0.5, 0.5, pieces)).astype(int)
-    places = np.clip(np.arange(rows)[:, None] + shifts[:, None], 0, rows - 1)  # (leans, rows, pieces)
-    leaning = level[places, np.arange(pieces)]
-    line = np.minimum(np.median(leaning, axis=2), 2 * leaning[..., [0, -1]].min(axis=2))
-    line = ndimage.white_tophat(line, (1, 2 * thin + 1))
-    line[line < 0.03] = 0
-    lines = np.zeros((rows, pieces))
-    np.maximum.at(lines, (places, np.arange(pieces)), line[..., None])
-    return np.pad(lines.repeat(width, axis=1), ((0, 0), (0, columns - pieces * width)), mode="edge")
+    darkest = ndimage.maximum_filter1d(ink, 3, axis=0)[:, : pieces * width]
+    level = np.median(darkest.reshape(rows, pieces, width), axis=2)
+    lines, steepest = np.zeros((rows, pieces)), round(0.03 * columns)
+    for lean in range(-steepest, steepest + 1, 2):
+        shift = np.round(lean * np.linspace(-0.5, 0.5, pieces)).astype(int)
+        places = np.clip(np.arange(rows)[:, None] + shift, 0, rows - 1), np.arange(pieces)
+        row = level[places]  # (rows, pieces), each piece moved up or down
+        line = np.minimum(np.median(row, axis=1), 2 * row[:, [0, -1]].min(axis=1))
+        line = line - ndimage.grey_opening(line, thin)  # what is wider than thin goes
+        if line.max() > 0.03:
+            np.maximum.at(lines, places, np.where(line > 0.03, line, 0)[:, None])
+    lines = lines.repeat(width, axis=1)
+    return np.pad(lines, ((0, 0), (0, columns - lines.shape[1])), mode="edge")
 
 
 def erase_lines(ink):
     """Take ruled lines for a part of the paper: first along the rows, then along the columns."""
     for _ in range(2):
         lines = find_lines(ink)
-        ink = (np.clip((ink - lines) / np.maximum(1 - lines, 0.1), 0, 1)).T
+        ink = np.clip((ink - lines) / np.maximum(1 - lines, 0.1), 0, 1).T
     return ink
 
 
 def find_parts(ink):
-    """Return the connected parts: an array with the number of each, from 1, and their boxes."""
-    numbers, _ = ndimage.label(ink > 0.2 * ink.max(), np.ones((3, 3)))
-    boxes = [(r.start, c.start, r.stop, c.stop) for r, c in ndimage.find_objects(numbers)]
+    """Return the connected parts of the ink: an array with their numbers, from 1, and their boxes.
+
+    A part has more than a fifth of the strongest ink, and somewhere more than two fifths.
+    A box is (top, left, bottom, right); bottom and right are the first row and column outside.
+    """
+    strongest = ink.max()
+    numbers, _ = ndimage.label(ink > 0.2 * strongest, np.ones((3, 3)))
+    boxes = {}
+    for number, place in enumerate(ndimage.find_objects(numbers), start=1):
+        if ink[place][numbers[place] == number].max() > 0.4 * strongest:
+            boxes[number] = tuple(side.start for side in place) + tuple(side.stop for side in place)
     return numbers, boxes
 
 
-def contact(numbers, number):
-    ring = np.concatenate([numbers[0], numbers[-1], numbers[1:-1, 0], numbers[1:-1, -1]])
-    return (ring == number).sum()
-
-
-def erase_surroundings(ink):
-    """Erase what touches the edge of a photograph: the table, bars, lines"""
-    if max(ink.shape) < 64:
-        return ink
-    longest = max(ink.shape)
-    for _ in range(4):
-        numbers, boxes = find_parts(ink)
-        gone = []
-        for number, (top, left, bottom, right) in enumerate(boxes, start=1):
-            touch = contact(numbers, number)
-            if not touch: continue
-            long = max(bottom - top, right - left)
-            area = (numbers == number).sum()
-            if touch > 0.15 * longest or (touch and long > 0.5 * longest and area / long < 0.02 * longest):
-                gone.append(number)
-        if not gone:
-            return ink
-        ink = np.where(np.isin(numbers, gone), 0.0, ink)
-        if ink.max() < 0.1:
-            raise ValueError("nothing drawn within the edges: crop close to the digit")
-    return ink
-
-
-def gap(box, other):
-    return max(box[0] - other[2], other[0] - box[2]), max(box[1] - other[3], other[1] - box[3])
-
-
-def around(box, other):
-    return (min(box[0], other[0]), min(box[1], other[1]), max(box[2], other[2]), max(box[3], other[3]))
-
-
-def longer(box):
+def longer_side(box):
     return max(box[2] - box[0], box[3] - box[1])
 
 
-def pick_digit(ink):
+def erase_surroundings(ink):
+    """Erase what touches the edge of a photograph along some length, such as the table; lines, too.
+
+    Raises:
+        ValueError: when nothing else is left, or when the digit itself touches the edge.
+    """
+    far = max(ink.shape)
+    while True:
+        numbers, boxes = find_parts(ink)
+        border = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
+        area = np.bincount(numbers.ravel())
+        touching = np.bincount(border, minlength=len(area))
+        outside = np.zeros(len(area), bool)
+        for number, box in boxes.items():
+            long = longer_side(box)
+            line = long > 0.5 * far and area[number] < 0.02 * far * long
+            outside[number] = touching[number] > 0.15 * far or (touching[number] and line)
+        if not outside.any():
+            break
+        ink = np.where(outside[numbers], 0, ink)
+        if ink.max() < 0.1:
+            raise ValueError(
+                "nothing but what reaches the edge, such as a shadow, the table, or lines: "
+                "crop the picture close to the digit, or photograph it in even light"
+            )
+    most = np.bincount(numbers.ravel(), ink.ravel())[list(boxes)].argmax()
+    if touching[list(boxes)[most]]:
+        raise ValueError("the digit reaches the edge of the picture: leave some paper around it")
+    return ink
+
+
+def belongs(box, thing):
+    """Return whether the part in ``box`` is so near to a larger thing that it belongs to it.
+
+    The bar of a 5 may be loose. Two tall parts side by side are two digits.
+    """
+    down = max(box[0] - thing[2], thing[0] - box[2])
+    across = max(box[1] - thing[3], thing[1] - box[3])
+    height = thing[2] - thing[0]
+    if across > 0.08 * height and box[2] - box[0] > 0.6 * height:
+        return False
+    return max(down, across) <= (0.2 if across > 0 else 0.35) * longer_side(thing)
+
+
+def find_things(ink):
+    """Return the things that are drawn, that with most ink first: (box, numbers of its parts)."""
     numbers, boxes = find_parts(ink)
-    sums = np.bincount(numbers.ravel(), ink.ravel(), minlength=len(boxes) + 1)[1:]
-    peaks = ndimage.maximum(ink, numbers, range(1, len(boxes) + 1))
-    rest = [n for n in range(len(boxes)) if peaks[n] > 0.4 * ink.max()]
-    main = max(rest, key=lambda n: sums[n])
-    box, mine = boxes[main], [main]
-    rest.remove(main)
-    small = max(ink.shape) < 64
-    if not small and contact(numbers, main + 1):
-        raise ValueError("edge: the largest thing touches the edge")
-    rest = [n for n in rest if longer(boxes[n]) > 0.06 * longer(box) or small]
-    grown = True
-    while grown:
-        grown = False
-        for n in list(rest):
-            if max(gap(box, boxes[n])) <= 0.2 * longer(box) + small:
-                grown = True
-                rest.remove(n)
-                mine.append(n)
-                box = around(box, boxes[n])
-    height = box[2] - box[0]
-    others = [n for n in rest if longer(boxes[n]) > 0.3 * longer(box)]
-    if others:
-        raise ValueError(f"several: I see {len(others) + 1} things: crop to one digit")
-    tall = [boxes[n] for n in mine if boxes[n][2] - boxes[n][0] > 0.6 * height]
-    pairs = [(a, b) for a in tall for b in tall if gap(a, b)[1] > 0.08 * height]
-    if pairs and box[3] - box[1] > 0.7 * height:
-        raise ValueError("several: I see two: crop to one")
-    keep = np.isin(numbers, np.array(mine) + 1)
-    ink = np.where(keep, ink, 0.0)
-    if keep.mean() > 0.6:
-        raise ValueError("more ink than paper: crop the picture to one digit on plain paper")
+    amount = np.bincount(numbers.ravel(), ink.ravel())
+    left = sorted(boxes, key=lambda number: -amount[number])
+    things = []
+    while left:
+        thing, members = boxes[left[0]], [left.pop(0)]
+        for number in [*left, *left]:  # twice: what is near to a part that comes later
+            box = boxes[number]
+            tiny = longer_side(box) < 0.06 * longer_side(thing)
+            if number in left and not tiny and belongs(box, thing):
+                corners = np.array([thing, box])
+                thing = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
+                members.append(number)
+                left.remove(number)
+        things.append((thing, members))
+    return numbers, things
+
+
+def pick_digit(ink):
+    """Erase specks; return the ink of the one thing that is drawn, as a tensor, 0 to 1.
+
+    Raises:
+        ValueError: when there are several things.
+    """
+    numbers, things = find_things(ink)
+    (digit, members), *others = things
+    count = 1 + sum(longer_side(box) > 0.3 * longer_side(digit) for box, _ in others)
+    if count > 1:
+        what = "crop the picture to one digit" if count < 5 else "is it a pattern? Crop close"
+        raise ValueError(f"several things, {count} of them, where one digit was expected: {what}")
+    chosen = np.zeros(numbers.max() + 1, bool)
+    chosen[members] = True
+    ink = np.where(chosen[numbers], ink, 0)
     return torch.from_numpy(ink / ink.max())
 
 
@@ -270,6 +290,18 @@ def to_mnist(picture):
     Source: 20 by 20 pixels, centred by mass in 28 by 28, as described on MNIST's home page by
         LeCun, Cortes and Burges. That the middle is pixel 14 was measured on the test images.
     """
-    ink = erase_surroundings(erase_lines(find_ink(shrink(to_grey(picture).numpy()))))
+    grey = shrink(to_grey(picture).numpy())
+    paper = find_paper(grey)
+    ink = find_ink(grey, paper)
+    if np.ptp(paper) > 0:  # a photograph
+        grey = shrink(to_grey(picture).numpy())
+    paper = find_paper(grey)
+    ink = find_ink(grey, paper)
+    if np.ptp(paper) > 0:  # a photograph
+        grey = shrink(to_grey(picture).numpy())
+    paper = find_paper(grey)
+    ink = find_ink(grey, paper)
+    if np.ptp(paper) > 0:  # a photograph
+        ink = erase_surroundings(erase_lines(ink))
     ink = scale_to_20(crop(pick_digit(ink)))
     return 2 * center(ink)[None] - 1
