@@ -9,34 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from torchvision.transforms import v2
 
-from mnist_helpers.opening import open_picture
-
-
-def to_pixels(picture):
-    """Return a picture as float64 of shape (channels, H, W), from 0 to 255.
-
-    Raises:
-        ValueError: when it has another shape, type or range than ``to_mnist`` takes.
-    """
-    try:
-        if not isinstance(picture, torch.Tensor):
-            picture = torch.tensor(picture.copy() if hasattr(picture, "copy") else picture)
-        pixels = picture.detach().cpu()
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"expected a picture, but got {type(picture).__name__}") from error
-    if pixels.ndim == 2:
-        pixels = pixels[None]
-    elif pixels.ndim == 3 and len(pixels) not in (1, 3, 4):
-        pixels = pixels.permute(2, 0, 1)
-    if pixels.ndim != 3 or len(pixels) not in (1, 3, 4) or pixels.numel() == 0:
-        raise ValueError(f"expected (H, W) or 1, 3 or 4 channels, but got {tuple(picture.shape)}")
-    if pixels.dtype == torch.uint8:
-        return pixels.double()
-    if not pixels.is_floating_point():
-        raise ValueError(f"expected uint8 (0 to 255) or float (0 to 1), but got {pixels.dtype}")
-    if not ((pixels >= 0) & (pixels <= 1)).all():
-        raise ValueError(f"float must go from 0 to 1, not {pixels.min():g} to {pixels.max():g}")
-    return pixels.double() * 255
+from mnist_helpers.opening import open_picture, to_pixels
 
 
 def to_grey(picture):
