@@ -24,7 +24,7 @@ def to_grey(picture):
     return color[0] if len(color) == 1 else v2.functional.rgb_to_grayscale(color)[0]
 
 
-def shrink(grey, most=400):
+def average_blocks(grey, most=400):
     """Average square blocks of pixels, so that no side has more than ``most``: less noise, too.
 
     The last column and row are repeated until the blocks are full.
@@ -48,7 +48,7 @@ def find_paper(grey):
     same, same_at_border = (np.mean(np.abs(part - even) < 1.5) for part in (grey, border))
     if max(grey.shape) < 64 or (same > 0.5 and same_at_border > 0.9):
         return np.full(grey.shape, even)
-    small = shrink(grey, 32)
+    small = average_blocks(grey, 32)
     small = ndimage.median_filter(small, max(small.shape) // 5 * 2 + 1, mode="mirror")
     block = math.ceil(max(grey.shape) / 32)
     large = ndimage.zoom(small, block, order=1, mode="nearest", grid_mode=True)
@@ -124,6 +124,7 @@ def find_parts(ink):
 
 
 def longer_side(box):
+    """Return the height or the width of a box, whichever is larger."""
     return max(box[2] - box[0], box[3] - box[1])
 
 
@@ -263,15 +264,15 @@ def to_mnist(picture):
     Source: 20 by 20 pixels, centred by mass in 28 by 28, as described on MNIST's home page by
         LeCun, Cortes and Burges. That the middle is pixel 14 was measured on the test images.
     """
-    grey = shrink(to_grey(picture).numpy())
+    grey = average_blocks(to_grey(picture).numpy())
     paper = find_paper(grey)
     ink = find_ink(grey, paper)
     if np.ptp(paper) > 0:  # a photograph
-        grey = shrink(to_grey(picture).numpy())
+        grey = average_blocks(to_grey(picture).numpy())
     paper = find_paper(grey)
     ink = find_ink(grey, paper)
     if np.ptp(paper) > 0:  # a photograph
-        grey = shrink(to_grey(picture).numpy())
+        grey = average_blocks(to_grey(picture).numpy())
     paper = find_paper(grey)
     ink = find_ink(grey, paper)
     if np.ptp(paper) > 0:  # a photograph

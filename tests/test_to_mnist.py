@@ -20,7 +20,7 @@ from sklearn.datasets import load_sample_image
 
 from mnist_helpers import CNN, load_mnist, make_loader, predict, to_mnist, train_one_epoch
 from mnist_helpers.opening import PictureFolder, open_picture
-from mnist_helpers.pictures import find_ink, find_paper, find_things, shrink, to_grey
+from mnist_helpers.pictures import average_blocks, find_ink, find_paper, find_things, to_grey
 
 SEVEN = [(12, 10), (28, 11), (20, 32)]
 
@@ -267,9 +267,7 @@ def test_large_pictures_of_other_kinds_are_refused_in_silence():
     large = Image.new("1", (10_000, 10_000))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(
-            ValueError, match=r"has 100 megapixels, too many for PNG: make it"
-        ):
+        with pytest.raises(ValueError, match=r"has 100 megapixels, too many for PNG: make it"):
             to_mnist(file_of(large))
 
 
@@ -406,7 +404,7 @@ def test_two_digits_are_refused_and_have_two_boxes(digits):
         with pytest.raises(ValueError, match="several things, 2 of them, where one digit was"):
             to_mnist(file)
         file.seek(0)
-        grey = shrink(to_grey(file).numpy())
+        grey = average_blocks(to_grey(file).numpy())
         _, things = find_things(find_ink(grey, find_paper(grey)))
         (_, left, _, right), (_, other_left, _, other_right) = [box for box, _ in things[:2]]
         assert right < other_left or other_right < left
