@@ -4,6 +4,7 @@ What cameras, scanners and drawing programs write is many things: 50 megapixels,
 sideways, 16 bits a pixel, an empty first frame. Notebook 12 uses what comes out of here.
 """
 
+import importlib
 import warnings
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def _open_heic(picture):
     if start[4:8] != b"ftyp" or start[8:12] not in HEIC:
         raise _unreadable("Pillow knows no kind of picture that begins like this file") from None
     try:
-        import pillow_heif
+        pillow_heif = importlib.import_module("pillow_heif")  # an extra: most have no need of it
     except ModuleNotFoundError:
         raise ValueError(
             "this is a HEIC picture, as iPhones take them: install pillow-heif "

@@ -134,7 +134,7 @@ def erase_surroundings(ink):
     Raises:
         ValueError: when nothing else is left, or when the digit itself touches the edge.
     """
-    far = max(ink.shape)
+    far, least = max(ink.shape), max(0.1, 0.2 * ink.max())
     while True:
         numbers, boxes = find_parts(ink)
         border = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
@@ -148,7 +148,7 @@ def erase_surroundings(ink):
         if not outside.any():
             break
         ink = np.where(outside[numbers], 0, ink)
-        if ink.max() < 0.1:
+        if ink.max() <= least:
             raise ValueError(
                 "nothing but what reaches the edge, such as a shadow, the table, or lines: "
                 "crop the picture close to the digit, or photograph it in even light"
@@ -167,9 +167,10 @@ def belongs(box, thing):
     down = max(box[0] - thing[2], thing[0] - box[2])
     across = max(box[1] - thing[3], thing[1] - box[3])
     height = thing[2] - thing[0]
-    if across > 0.08 * height and box[2] - box[0] > 0.6 * height:
+    if across > max(2, 0.08 * height) and box[2] - box[0] > 0.6 * height:
         return False
-    return max(down, across) <= (0.2 if across > 0 else 0.35) * longer_side(thing)
+    near = (0.2 if across > 0 else 0.35) * longer_side(thing)
+    return max(down, across) <= max(2, near)
 
 
 def find_things(ink):
