@@ -1,56 +1,15 @@
 """Pictures of a digit, made like MNIST's (notebook 12)."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
+from scipy import ndimage
 from torchvision.transforms import v2
 
-
-def open_picture(picture):
-    """Return a picture (a path, a file open for reading bytes, or a PIL image) upright, as RGBA.
-
-    Raises:
-        ValueError: when it is not a picture that can be read.
-        FileNotFoundError: when there is no such file.
-    """
-    try:
-        opened = picture if isinstance(picture, Image.Image) else Image.open(picture)
-        upright = ImageOps.exif_transpose(opened)
-        if upright.mode.startswith("I"):  # 16 bits a pixel, as some scanners write
-            upright = upright.convert("I").point(lambda value: value / 257).convert("L")
-        return upright.convert("RGBA")
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # decoders of damaged files raise nearly anything
-        raise ValueError(f"this is not a picture that can be read: {error}") from error
-
-
-def to_pixels(picture):
-    """Return a picture as float64 of shape (channels, H, W), from 0 to 255.
-
-    Raises:
-        ValueError: when it has another shape, type or range than ``to_mnist`` takes.
-    """
-    try:
-        if not isinstance(picture, torch.Tensor):
-            picture = torch.tensor(picture.copy() if hasattr(picture, "copy") else picture)
-        pixels = picture.detach().cpu()
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"expected a picture, but got {type(picture).__name__}") from error
-    if pixels.ndim == 2:
-        pixels = pixels[None]
-    elif pixels.ndim == 3 and len(pixels) not in (1, 3, 4):
-        pixels = pixels.permute(2, 0, 1)
-    if pixels.ndim != 3 or len(pixels) not in (1, 3, 4) or pixels.numel() == 0:
-        raise ValueError(f"expected (H, W) or 1, 3 or 4 channels, but got {tuple(picture.shape)}")
-    if pixels.dtype == torch.uint8:
-        return pixels.double()
-    if not pixels.is_floating_point():
-        raise ValueError(f"expected uint8 (0 to 255) or float (0 to 1), but got {pixels.dtype}")
-    if not ((pixels >= 0) & (pixels <= 1)).all():
-        raise ValueError(f"float must go from 0 to 1, not {pixels.min():g} to {pixels.max():g}")
-    return pixels.double() * 255
+from mnist_helpers.opening import open_picture, to_pixels
 
 
 def to_grey(picture):
@@ -65,23 +24,191 @@ def to_grey(picture):
     return color[0] if len(color) == 1 else v2.functional.rgb_to_grayscale(color)[0]
 
 
-def find_ink(grey):
-    """Return how much ink lies on each pixel, 0 to 1, whether the ink is lighter or darker.
+def average_blocks(grey, most=400):
+    """Average square blocks of pixels, so that no side has more than ``most``: less noise, too.
 
-    The paper is what most of the outermost pixels look like.
+    The last column and row are repeated until the blocks are full.
+    """
+    block = math.ceil(max(grey.shape) / most)
+    grey = np.pad(grey, [(0, -side % block) for side in grey.shape], mode="edge")
+    rows, columns = (side // block for side in grey.shape)
+    return grey.reshape(rows, block, columns, block).mean(axis=(1, 3))
+
+
+def find_paper(grey):
+    """Return the brightness of the paper under each pixel, of shape (H, W).
+
+    In a drawing it is even: most pixels, and nearly all of the outermost, have one grey. What is
+    smaller than 64 pixels is taken for a drawing. In a photograph, the paper changes slowly: on a
+    copy of 32 pixels, each pixel becomes the median of a square around it. A square has more paper
+    than ink, so the ink disappears; the edges of shadows stay.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    even = np.median(border)
+    same, same_at_border = (np.mean(np.abs(part - even) < 1.5) for part in (grey, border))
+    if max(grey.shape) < 64 or (same > 0.5 and same_at_border > 0.9):
+        return np.full(grey.shape, even)
+    small = average_blocks(grey, 32)
+    small = ndimage.median_filter(small, max(small.shape) // 5 * 2 + 1, mode="mirror")
+    block = math.ceil(max(grey.shape) / 32)
+    large = ndimage.zoom(small, block, order=1, mode="nearest", grid_mode=True)
+    return large[: grey.shape[0], : grey.shape[1]]
+
+
+def find_ink(grey, paper):
+    """Return by which share each pixel is darker than the paper: 0 for paper, 1 for black.
+
+    If more is lighter than the paper, both are inverted first.
 
     Raises:
-        ValueError: when nothing is drawn, or when most of the picture differs from its border.
+        ValueError: when nothing is drawn, or when most of the picture differs from the paper.
     """
-    paper = torch.cat([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).median()
-    lighter, darker = (grey - paper).clamp(min=0), (paper - grey).clamp(min=0)
-    ink = lighter if lighter.sum() > darker.sum() else darker
-    if ink.max() < 25:
-        raise ValueError("nothing drawn: no pixel differs from the border by a tenth or more")
-    ink = torch.where(ink > 0.2 * ink.max(), ink / ink.max(), 0.0)
-    if (ink > 0).double().mean() > 0.6:
+    difference = grey - paper
+    if difference[difference > 12].sum() > -difference[difference < -12].sum():
+        grey, paper = 255 - grey, 255 - paper
+    # Beside the edge of a shadow, the paper that counts is the darker one.
+    paper = ndimage.minimum_filter(paper, max(grey.shape) // 32 * 2 + 1)
+    ink = np.clip((paper - grey) / np.maximum(paper, 1), 0, 1)
+    if ink.max() < 0.1:
+        raise ValueError("nothing drawn: no pixel differs from the paper by a tenth or more")
+    if np.mean(ink > 0.2 * ink.max()) > 0.6:
         raise ValueError("more ink than paper: crop the picture to one digit on plain paper")
     return ink
+
+
+def find_lines(ink, pieces=12):
+    """Return how dark the ruled lines are that run from left to right, of the shape of ``ink``.
+
+    A line is thin, and dark in most pieces of its row and at both ends. It may lean by 3 %.
+    """
+    rows, columns = ink.shape
+    width, thin = columns // pieces, 2 * int(0.015 * max(ink.shape)) + 1
+    if width < 2:
+        return np.zeros(ink.shape)
+    darkest = ndimage.maximum_filter1d(ink, 3, axis=0)[:, : pieces * width]
+    level = np.median(darkest.reshape(rows, pieces, width), axis=2)
+    lines, steepest = np.zeros((rows, pieces)), round(0.03 * columns)
+    for lean in range(-steepest, steepest + 1, 2):
+        shift = np.round(lean * np.linspace(-0.5, 0.5, pieces)).astype(int)
+        places = np.clip(np.arange(rows)[:, None] + shift, 0, rows - 1), np.arange(pieces)
+        row = level[places]  # (rows, pieces), each piece moved up or down
+        line = np.minimum(np.median(row, axis=1), 2 * row[:, [0, -1]].min(axis=1))
+        line = line - ndimage.grey_opening(line, thin)  # what is wider than thin goes
+        if line.max() > 0.03:
+            np.maximum.at(lines, places, np.where(line > 0.03, line, 0)[:, None])
+    lines = lines.repeat(width, axis=1)
+    return np.pad(lines, ((0, 0), (0, columns - lines.shape[1])), mode="edge")
+
+
+def erase_lines(ink):
+    """Take ruled lines for a part of the paper: first along the rows, then along the columns."""
+    for _ in range(2):
+        lines = find_lines(ink)
+        ink = np.clip((ink - lines) / np.maximum(1 - lines, 0.1), 0, 1).T
+    return ink
+
+
+def find_parts(ink):
+    """Return the connected parts of the ink: an array with their numbers, from 1, and their boxes.
+
+    A part has more than a fifth of the strongest ink, and somewhere more than two fifths.
+    A box is (top, left, bottom, right); bottom and right are the first row and column outside.
+    """
+    strongest = ink.max()
+    numbers, _ = ndimage.label(ink > 0.2 * strongest, np.ones((3, 3)))
+    boxes = {}
+    for number, place in enumerate(ndimage.find_objects(numbers), start=1):
+        if ink[place][numbers[place] == number].max() > 0.4 * strongest:
+            boxes[number] = tuple(side.start for side in place) + tuple(side.stop for side in place)
+    return numbers, boxes
+
+
+def longer_side(box):
+    """Return the height or the width of a box, whichever is larger."""
+    return max(box[2] - box[0], box[3] - box[1])
+
+
+def erase_surroundings(ink):
+    """Erase what touches the edge of a photograph along some length, such as the table; lines, too.
+
+    Raises:
+        ValueError: when nothing else is left, or when the digit itself touches the edge.
+    """
+    far, least = max(ink.shape), max(0.1, 0.2 * ink.max())
+    while True:
+        numbers, boxes = find_parts(ink)
+        border = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
+        area = np.bincount(numbers.ravel())
+        touching = np.bincount(border, minlength=len(area))
+        outside = np.zeros(len(area), bool)
+        for number, box in boxes.items():
+            long = longer_side(box)
+            line = long > 0.5 * far and area[number] < 0.02 * far * long
+            outside[number] = touching[number] > 0.15 * far or (touching[number] and line)
+        if not outside.any():
+            break
+        ink = np.where(outside[numbers], 0, ink)
+        if ink.max() <= least:
+            raise ValueError(
+                "nothing but what reaches the edge, such as a shadow, the table, or lines: "
+                "crop the picture close to the digit, or photograph it in even light"
+            )
+    most = np.bincount(numbers.ravel(), ink.ravel())[list(boxes)].argmax()
+    if touching[list(boxes)[most]]:
+        raise ValueError("the digit reaches the edge of the picture: leave some paper around it")
+    return ink
+
+
+def belongs(box, thing):
+    """Return whether the part in ``box`` is so near to a larger thing that it belongs to it.
+
+    The bar of a 5 may be loose. Two tall parts side by side are two digits.
+    """
+    down = max(box[0] - thing[2], thing[0] - box[2])
+    across = max(box[1] - thing[3], thing[1] - box[3])
+    height = thing[2] - thing[0]
+    if across > max(2, 0.08 * height) and box[2] - box[0] > 0.6 * height:
+        return False
+    near = (0.2 if across > 0 else 0.35) * longer_side(thing)
+    return max(down, across) <= max(2, near)
+
+
+def find_things(ink):
+    """Return the things that are drawn, that with most ink first: (box, numbers of its parts)."""
+    numbers, boxes = find_parts(ink)
+    amount = np.bincount(numbers.ravel(), ink.ravel())
+    left = sorted(boxes, key=lambda number: -amount[number])
+    things = []
+    while left:
+        thing, members = boxes[left[0]], [left.pop(0)]
+        for number in [*left, *left]:  # twice: what is near to a part that comes later
+            box = boxes[number]
+            tiny = longer_side(box) < 0.06 * longer_side(thing)
+            if number in left and not tiny and belongs(box, thing):
+                corners = np.array([thing, box])
+                thing = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
+                members.append(number)
+                left.remove(number)
+        things.append((thing, members))
+    return numbers, things
+
+
+def pick_digit(ink):
+    """Erase specks; return the ink of the one thing that is drawn, as a tensor, 0 to 1.
+
+    Raises:
+        ValueError: when there are several things.
+    """
+    numbers, things = find_things(ink)
+    (digit, members), *others = things
+    count = 1 + sum(longer_side(box) > 0.3 * longer_side(digit) for box, _ in others)
+    if count > 1:
+        what = "crop the picture to one digit" if count < 5 else "is it a pattern? Crop close"
+        raise ValueError(f"several things, {count} of them, where one digit was expected: {what}")
+    chosen = np.zeros(numbers.max() + 1, bool)
+    chosen[members] = True
+    ink = np.where(chosen[numbers], ink, 0)
+    return torch.from_numpy(ink / ink.max())
 
 
 def crop(ink):
@@ -138,5 +265,18 @@ def to_mnist(picture):
     Source: 20 by 20 pixels, centred by mass in 28 by 28, as described on MNIST's home page by
         LeCun, Cortes and Burges. That the middle is pixel 14 was measured on the test images.
     """
-    ink = scale_to_20(crop(find_ink(to_grey(picture))))
+    grey = average_blocks(to_grey(picture).numpy())
+    paper = find_paper(grey)
+    ink = find_ink(grey, paper)
+    if np.ptp(paper) > 0:  # a photograph
+        grey = average_blocks(to_grey(picture).numpy())
+    paper = find_paper(grey)
+    ink = find_ink(grey, paper)
+    if np.ptp(paper) > 0:  # a photograph
+        grey = average_blocks(to_grey(picture).numpy())
+    paper = find_paper(grey)
+    ink = find_ink(grey, paper)
+    if np.ptp(paper) > 0:  # a photograph
+        ink = erase_surroundings(erase_lines(ink))
+    ink = scale_to_20(crop(pick_digit(ink)))
     return 2 * center(ink)[None] - 1
