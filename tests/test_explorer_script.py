@@ -9,9 +9,12 @@ import zlib
 from base64 import b64decode
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from matplotlib import colormaps
+from photographs import CONDITIONS, photograph
+from PIL import Image
 from quick import DATA, train
 from strokes import drawings
 
@@ -20,6 +23,7 @@ from mnist_helpers.explorer import network_of, normalized, own_digits, pack, wei
 
 TESTS = Path(__file__).parent
 IMAGES, RANDOM, LAYERED, DRAWINGS = 1000, 200, 50, 1000
+PHOTOGRAPHS = 8  # in each condition; with 50, once, all were read or refused alike
 
 
 def write_floats(path, tensor):
@@ -40,18 +44,56 @@ def write_network(folder, name, model, images):
     return weights_text(network_of(model))
 
 
-def write_drawings(folder):
-    """Write drawings, and what ``to_mnist`` makes of them; return the refusals, '' for none."""
-    sheets, prepared, refusals = drawings(DRAWINGS), [], []
-    for sheet in sheets:
+def prepare_all(pictures):
+    """Return what ``to_mnist`` makes of pictures, and the refusals, '' for none."""
+    prepared, refusals = [], []
+    for picture in pictures:
         try:
-            prepared.append(to_mnist(sheet))
+            prepared.append(to_mnist(picture))
             refusals.append("")
         except ValueError as error:
             prepared.append(torch.zeros(1, 28, 28))
             refusals.append(str(error))
+    return torch.stack(prepared), refusals
+
+
+def write_drawings(folder):
+    """Write drawings, and what ``to_mnist`` makes of them; return the refusals."""
+    sheets = drawings(DRAWINGS)
+    prepared, refusals = prepare_all(sheets)
     (folder / "drawings.u8").write_bytes(sheets.numpy().tobytes())
-    write_floats(folder / "prepared.f32", torch.stack(prepared))
+    write_floats(folder / "prepared.f32", prepared)
+    return refusals
+
+
+def with_clear_paper(file):
+    """Return a photograph as an image whose paper is clear, as a drawing program saves it."""
+    grey = np.array(Image.open(file).convert("L"))
+    ink = np.stack([grey // 4, grey // 3, grey // 2, 255 - grey], axis=2)
+    return Image.fromarray(ink, "RGBA")
+
+
+def write_photographs(folder, digits):
+    """Write photographs in all conditions as RGBA; return the refusals of each condition."""
+    refusals = {}
+    pairs = torch.cat([digits, digits.roll(1, 0)], dim=2)
+    for number, (condition, settings) in enumerate(
+        {**CONDITIONS, "two digits": {"height": 130}, "clear paper": {}}.items()
+    ):
+        shapes = pairs if condition == "two digits" else digits
+        files = [
+            photograph(shape.numpy(), np.random.default_rng(1000 * number + place), **settings)
+            for place, shape in enumerate(shapes)
+        ]
+        pictures = [
+            with_clear_paper(file) if condition == "clear paper" else Image.open(file)
+            for file in files
+        ]
+        prepared, refusals[condition] = prepare_all(pictures)
+        with (folder / f"{condition}.u8").open("wb") as all_pixels:
+            for picture in pictures:
+                all_pixels.write(picture.convert("RGBA").tobytes())
+        write_floats(folder / f"{condition}.f32", prepared)
     return refusals
 
 
@@ -86,6 +128,8 @@ def folder(tmp_path_factory):
     about["weights"] = {n: write_network(folder, n, m, images) for n, m in models.items()}
     about["checksums"] = {n: zlib.adler32(b64decode(w)) for n, w in about["weights"].items()}
     about["refusals"] = write_drawings(folder)
+    photographed = (test_images[8100 : 8100 + PHOTOGRAPHS, 0] + 1) / 2
+    about["photographs"] = write_photographs(folder, photographed)
     about["digits"] = pack(digits)
     about["sizes"] = sizes()
     about["colors"] = {
@@ -93,7 +137,9 @@ def folder(tmp_path_factory):
         for name in ("RdBu_r", "viridis", "gray")
     }
     (folder / "about.json").write_text(json.dumps(about))
-    return folder
+    yield folder
+    for pixels in folder.glob("*.u8"):  # 140 MB
+        pixels.unlink()
 
 
 def test_scripts(folder):

@@ -227,7 +227,11 @@ export function outputSize({ input, kernel, stride, padding, dilation }) {
   return { size: Math.max(0, size), span, padded, unused: size > 0 ? (padded - span) % stride : 0 };
 }
 
-// ------------------------------------------------------------------ drawings, made like MNIST's
+// ------------------------------------------------------------------ pictures, made like MNIST's
+
+// Step by step as mnist_helpers/pictures.py does it, with its constants: that file says why.
+// A picture is {values, height, width}, row by row. What goes through all pixels is a plain loop: a drawing
+// takes this path while the pen moves, and functions called for each pixel take five times as long.
 
 // Python rounds a half to the even neighbour.
 export function roundHalfEven(value) {
@@ -236,32 +240,309 @@ export function roundHalfEven(value) {
   return low % 2 ? low + 1 : low;
 }
 
-// The ink on each pixel, 0 to 1, whether it is lighter or darker than the paper.
-export function findInk(grey, height, width) {
-  const border = [];
-  for (let column = 0; column < width; column++)
-    border.push(grey[column], grey[(height - 1) * width + column]);
-  for (let row = 0; row < height; row++) border.push(grey[row * width], grey[(row + 1) * width - 1]);
-  border.sort((a, b) => a - b);
-  const paper = border[Math.floor((border.length - 1) / 2)];
-  let lighter = 0, darker = 0;
-  for (let i = 0; i < grey.length; i++)
-    if (grey[i] > paper) lighter += grey[i] - paper; else darker += paper - grey[i];
-  const sign = lighter > darker ? 1 : -1, ink = new Float64Array(grey.length);
+const makePicture = (height, width, values = new Float64Array(height * width)) => ({ values, height, width });
+const longest = ({ height, width }) => Math.max(height, width);
+
+function highest(values) {
   let most = 0;
-  for (let i = 0; i < grey.length; i++) {
-    ink[i] = Math.max(0, sign * (grey[i] - paper));
-    if (ink[i] > most) most = ink[i];
+  for (let i = 0; i < values.length; i++) if (values[i] > most) most = values[i];
+  return most;
+}
+
+const clip = (value, low, high) => (value < low ? low : value > high ? high : value);
+
+// Of a typed array: an ordinary one is sorted by its text.
+function median(values) {
+  const sorted = values.slice().sort(), half = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+// Red, green, blue and opacity as grey, 0 to 255: light ink on black paper, dark ink on white.
+export function toGrey({ data, height, width }) {
+  let light = 0, opacity = 0;
+  for (let i = 0; i < data.length; i += 4) {
+    light += (data[i] + data[i + 1] + data[i + 2]) * data[i + 3];
+    opacity += data[i + 3];
   }
-  if (most < 25) throw new Error("nothing drawn: no pixel differs from the border by a tenth or more");
-  let count = 0;
-  for (let i = 0; i < ink.length; i++) {
-    ink[i] = ink[i] > 0.2 * most ? ink[i] / most : 0;
-    if (ink[i]) count++;
+  const paper = light / 3 < 127.5 * opacity ? 255 : 0, grey = makePicture(height, width);
+  for (let i = 0, to = 0; i < data.length; i += 4, to++) {
+    const share = data[i + 3] / 255, color = 0.2989 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+    grey.values[to] = color * share + 0.9999 * paper * (1 - share);
   }
-  if (count / ink.length > 0.6)
+  return grey;
+}
+
+// Square blocks of pixels averaged, so that no side has more than `most`.
+export function averageBlocks(grey, most = 400) {
+  const { values, height, width } = grey, block = Math.ceil(longest(grey) / most);
+  if (block === 1) return grey;
+  const small = makePicture(Math.ceil(height / block), Math.ceil(width / block));
+  for (let row = 0; row < small.height * block; row++) {
+    const from = Math.min(row, height - 1) * width, to = Math.floor(row / block) * small.width;
+    for (let column = 0; column < small.width * block; column++)
+      small.values[to + Math.floor(column / block)] += values[from + Math.min(column, width - 1)];
+  }
+  for (let i = 0; i < small.values.length; i++) small.values[i] /= block ** 2;
+  return small;
+}
+
+// What lies on the outermost pixels: the corners count twice.
+function borderOf({ values, height, width }) {
+  const border = new Float64Array(2 * (width + height));
+  border.set(values.subarray(0, width));
+  border.set(values.subarray(values.length - width), width);
+  for (let row = 0, to = 2 * width; row < height; row++) {
+    border[to++] = values[row * width];
+    border[to++] = values[(row + 1) * width - 1];
+  }
+  return border;
+}
+
+// The median of a square around each pixel; beyond the edge the picture is mirrored.
+function medianFilter({ values, height, width }, size) {
+  const filtered = makePicture(height, width), square = new Float64Array(size * size), far = size >> 1;
+  const mirror = (i, side) => {
+    const period = 2 * (side - 1), place = period ? ((i % period) + period) % period : 0;
+    return place < side ? place : period - place;
+  };
+  for (let row = 0; row < height; row++)
+    for (let column = 0; column < width; column++) {
+      for (let y = -far, to = 0; y <= far; y++)
+        for (let x = -far; x <= far; x++)
+          square[to++] = values[mirror(row + y, height) * width + mirror(column + x, width)];
+      filtered.values[row * width + column] = median(square);
+    }
+  return filtered;
+}
+
+// `block` times as many rows and columns, linearly between the middles of the small ones.
+function enlarge({ values, height, width }, block) {
+  // In SciPy's order, to the last bit: whether an even paper comes out even decides (see `toMnist`).
+  const between = side => Array.from({ length: side * block }, (_, i) => {
+    const place = clip((i + 0.5) * (side / (side * block)) - 0.5, 0, side - 1), low = Math.floor(place);
+    return [low, Math.min(low + 1, side - 1), 1 - (place - low), place - low];
+  });
+  const large = makePicture(height * block, width * block), columns = between(width);
+  let to = 0;
+  for (const [top, bottom, above, below] of between(height))
+    for (const [left, right, before, after] of columns)
+      large.values[to++] = values[top * width + left] * above * before + values[top * width + right] * above * after
+        + values[bottom * width + left] * below * before + values[bottom * width + right] * below * after;
+  return large;
+}
+
+// The brightness of the paper under each pixel: even in a drawing, changing slowly in a photograph.
+export function findPaper(grey) {
+  const { values, height, width } = grey, border = borderOf(grey), even = median(border);
+  const same = part => {
+    let count = 0;
+    for (let i = 0; i < part.length; i++) if (Math.abs(part[i] - even) < 1.5) count++;
+    return count / part.length;
+  };
+  if (longest(grey) < 64 || (same(values) > 0.5 && same(border) > 0.9))
+    return makePicture(height, width, new Float64Array(values.length).fill(even));
+  const small = averageBlocks(grey, 32), block = Math.ceil(longest(grey) / 32);
+  const smooth = medianFilter(small, 2 * Math.floor(longest(small) / 5) + 1);
+  const large = enlarge(smooth, block), paper = makePicture(height, width);
+  for (let row = 0; row < height; row++)
+    paper.values.set(large.values.subarray(row * large.width, row * large.width + width), row * width);
+  return paper;
+}
+
+function isEven({ values }) {
+  for (let i = 0; i < values.length; i++) if (values[i] !== values[0]) return false;
+  return true;
+}
+
+// The least of `size` rows around each, or the most.
+function slideRows({ values, height, width }, size, most = false) {
+  const output = values.slice(), far = size >> 1;
+  for (let row = 0; row < height; row++)
+    for (let near = Math.max(0, row - far); near <= Math.min(height - 1, row + far); near++)
+      for (let column = 0, to = row * width, from = near * width; column < width; column++, to++, from++)
+        if (most ? values[from] > output[to] : values[from] < output[to]) output[to] = values[from];
+  return { values: output, height, width };
+}
+
+const leastAround = (picture, size) => transpose(slideRows(transpose(slideRows(picture, size)), size));
+
+// By which share each pixel is darker than the paper: 0 for paper, 1 for black. If more is lighter
+// than the paper, both are inverted first.
+export function findInk(grey, paper) {
+  const { height, width } = grey;
+  let lighter = 0, darker = 0;
+  for (let i = 0; i < grey.values.length; i++) {
+    const difference = grey.values[i] - paper.values[i];
+    if (difference > 12) lighter += difference;
+    if (difference < -12) darker -= difference;
+  }
+  const turn = lighter > darker, ink = makePicture(height, width);
+  let behind = makePicture(height, width, paper.values.slice()), count = 0;
+  if (turn) for (let i = 0; i < behind.values.length; i++) behind.values[i] = 255 - behind.values[i];
+  // Beside the edge of a shadow, the paper that counts is the darker one.
+  if (!isEven(paper)) behind = leastAround(behind, 2 * Math.floor(longest(grey) / 32) + 1);
+  for (let i = 0; i < grey.values.length; i++) {
+    const light = behind.values[i], value = turn ? 255 - grey.values[i] : grey.values[i];
+    ink.values[i] = clip((light - value) / (light > 1 ? light : 1), 0, 1);
+  }
+  const most = highest(ink.values);
+  for (let i = 0; i < grey.values.length; i++) if (ink.values[i] > 0.2 * most) count++;
+  if (most < 0.1) throw new Error("nothing drawn: no pixel differs from the paper by a tenth or more");
+  if (count / grey.values.length > 0.6)
     throw new Error("more ink than paper: crop the picture to one digit on plain paper");
-  return { values: ink, height, width };
+  return ink;
+}
+
+// How dark the ruled lines are that run from left to right: thin, dark in most pieces of their row and
+// at both ends; they may lean by 3 %.
+function findLines(ink, pieces = 12) {
+  const { height, width } = ink, wide = Math.floor(width / pieces), lines = makePicture(height, width);
+  if (wide < 2) return lines;
+  const thin = 2 * Math.floor(0.015 * longest(ink)) + 1, darkest = slideRows(ink, 3, true).values;
+  const level = new Float64Array(height * pieces), found = new Float64Array(height * pieces);
+  for (let i = 0; i < level.length; i++) {
+    const from = Math.floor(i / pieces) * width + (i % pieces) * wide;
+    level[i] = median(darkest.subarray(from, from + wide));
+  }
+  const steepest = roundHalfEven(0.03 * width), row = new Float64Array(pieces);
+  for (let lean = -steepest; lean <= steepest; lean += 2) {
+    // Each piece moved up or down.
+    const places = Array.from(row, (_, piece) => {
+      const down = roundHalfEven(lean * (piece === pieces - 1 ? 0.5 : piece * (1 / (pieces - 1)) - 0.5));
+      return y => clip(y + down, 0, height - 1) * pieces + piece;
+    });
+    const line = makePicture(height, 1);
+    for (let y = 0; y < height; y++) {
+      places.forEach((place, piece) => { row[piece] = level[place(y)]; });
+      line.values[y] = Math.min(median(row), 2 * Math.min(row[0], row[pieces - 1]));
+    }
+    const wider = slideRows(slideRows(line, thin), thin, true).values;
+    for (let y = 0; y < height; y++) {
+      const dark = line.values[y] - wider[y];
+      if (dark > 0.03) for (const place of places) found[place(y)] = Math.max(found[place(y)], dark);
+    }
+  }
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      lines.values[y * width + x] = found[y * pieces + Math.min(pieces - 1, Math.floor(x / wide))];
+  return lines;
+}
+
+// Ruled lines taken for a part of the paper: first along the rows, then along the columns.
+export function eraseLines(ink) {
+  for (let turn = 0; turn < 2; turn++) {
+    const { values, height, width } = findLines(ink);
+    for (let i = 0; i < values.length; i++)
+      values[i] = clip((ink.values[i] - values[i]) / Math.max(1 - values[i], 0.1), 0, 1);
+    ink = transpose({ values, height, width });
+  }
+  return ink;
+}
+
+// The connected parts of the ink: on each pixel the number of its part, or 0, and for each number its
+// area, the sum of its ink and, unless it is pale all over, its box [top, left, bottom, right].
+function findParts({ values, height, width }) {
+  const strongest = highest(values), numbers = new Int32Array(values.length);
+  const area = [0], amount = [0], boxes = new Map();
+  for (let start = 0; start < values.length; start++) {
+    if (numbers[start] || !(values[start] > 0.2 * strongest)) continue;
+    const number = area.length, box = [height, width, 0, 0], waiting = [start];
+    let count = 0, most = 0;
+    numbers[start] = number;
+    while (waiting.length) {
+      const i = waiting.pop(), row = Math.floor(i / width), column = i % width;
+      count++;
+      most = Math.max(most, values[i]);
+      box[0] = Math.min(box[0], row); box[1] = Math.min(box[1], column);
+      box[2] = Math.max(box[2], row + 1); box[3] = Math.max(box[3], column + 1);
+      for (let y = Math.max(0, row - 1); y <= Math.min(height - 1, row + 1); y++)
+        for (let x = Math.max(0, column - 1); x <= Math.min(width - 1, column + 1); x++)
+          if (!numbers[y * width + x] && values[y * width + x] > 0.2 * strongest) {
+            numbers[y * width + x] = number;
+            waiting.push(y * width + x);
+          }
+    }
+    area.push(count);
+    amount.push(0);
+    if (most > 0.4 * strongest) boxes.set(number, box);
+  }
+  for (let i = 0; i < values.length; i++) amount[numbers[i]] += values[i];
+  return { numbers, area, amount, boxes };
+}
+
+// The ink of the parts that `keep` says, by their number.
+function keepParts({ values, height, width }, numbers, keep) {
+  const kept = makePicture(height, width);
+  for (let i = 0; i < values.length; i++) if (keep[numbers[i]]) kept.values[i] = values[i];
+  return kept;
+}
+
+const longerSide = ([top, left, bottom, right]) => Math.max(bottom - top, right - left);
+
+// What touches the edge of a photograph along some length, such as the table, is erased; lines, too.
+export function eraseSurroundings(ink) {
+  const far = longest(ink), least = Math.max(0.1, 0.2 * highest(ink.values));
+  const nothing = "nothing but what reaches the edge, such as a shadow, the table, or lines: "
+    + "crop the picture close to the digit, or photograph it in even light";
+  for (;;) {
+    const { numbers, area, amount, boxes } = findParts(ink), touching = new Int32Array(area.length);
+    for (const number of borderOf({ ...ink, values: numbers })) touching[number]++;
+    const inside = new Uint8Array(area.length).fill(1);
+    for (const [number, box] of boxes) {
+      const long = longerSide(box), line = long > 0.5 * far && area[number] < 0.02 * far * long;
+      if (touching[number] > 0.15 * far || (touching[number] && line)) inside[number] = 0;
+    }
+    if (!inside.includes(0)) {
+      const parts = [...boxes.keys()], most = Math.max(...parts.map(number => amount[number]));
+      if (!parts.length) throw new Error(nothing);
+      if (touching[parts.find(number => amount[number] === most)])
+        throw new Error("the digit reaches the edge of the picture: leave some paper around it");
+      return ink;
+    }
+    ink = keepParts(ink, numbers, inside);
+    if (highest(ink.values) <= least) throw new Error(nothing);
+  }
+}
+
+// Is the part in `box` so near to a larger thing that it belongs to it, like the loose bar of a 5?
+function belongs(box, thing) {
+  const down = Math.max(box[0] - thing[2], thing[0] - box[2]);
+  const across = Math.max(box[1] - thing[3], thing[1] - box[3]), height = thing[2] - thing[0];
+  if (across > Math.max(2, 0.08 * height) && box[2] - box[0] > 0.6 * height) return false;
+  const near = (across > 0 ? 0.2 : 0.35) * longerSide(thing);
+  return Math.max(down, across) <= Math.max(2, near);
+}
+
+// The things that are drawn, that with most ink first: {box, members}.
+function findThings({ boxes, amount }) {
+  const left = new Set([...boxes.keys()].sort((a, b) => amount[b] - amount[a])), things = [];
+  for (const first of left) {
+    left.delete(first);
+    let thing = boxes.get(first);
+    const members = new Set([first]), others = [...left];
+    for (const number of [...others, ...others]) {  // twice: what is near to a part that comes later
+      const box = boxes.get(number);
+      if (!left.has(number) || longerSide(box) < 0.06 * longerSide(thing) || !belongs(box, thing)) continue;
+      thing = thing.map((side, i) => (i < 2 ? Math.min : Math.max)(side, box[i]));
+      members.add(number);
+      left.delete(number);
+    }
+    things.push({ box: thing, members });
+  }
+  return things;
+}
+
+// The ink of the one thing that is drawn, 0 to 1, without specks.
+export function pickDigit(ink) {
+  const parts = findParts(ink), [digit, ...others] = findThings(parts), size = longerSide(digit.box);
+  const count = 1 + others.filter(({ box }) => longerSide(box) > 0.3 * size).length;
+  if (count > 1)
+    throw new Error(`several things, ${count} of them, where one digit was expected: `
+      + (count < 5 ? "crop the picture to one digit" : "is it a pattern? Crop close"));
+  const keep = Uint8Array.from(parts.area, (_, number) => digit.members.has(number));
+  const kept = keepParts(ink, parts.numbers, keep), most = highest(kept.values);
+  for (let i = 0; i < kept.values.length; i++) kept.values[i] /= most;
+  return kept;
 }
 
 // Without the rows and columns around the ink.
@@ -319,7 +600,7 @@ export function scaleTo20(picture) {
   if (longer < 4) throw new Error(`only a dot is drawn, ${width} by ${height} pixels`);
   const side = length => Math.max(1, roundHalfEven((20 * length) / longer));
   const scaled = resize(picture, side(height), side(width));
-  const most = scaled.values.reduce((a, b) => Math.max(a, b), 0);
+  const most = highest(scaled.values);
   return { ...scaled, values: scaled.values.map(value => value / most) };
 }
 
@@ -340,11 +621,23 @@ export function center({ values, height, width }) {
   return { values: image, height: 28, width: 28 };
 }
 
-// What `to_mnist` makes of a grey picture (0 to 255), step by step. `image` is what the network reads.
-export function toMnist(grey, height, width = height) {
-  const ink = findInk(grey, height, width), cropped = crop(ink), scaled = scaleTo20(cropped);
-  const centered = center(scaled);
-  return { ink, cropped, scaled, centered, image: centered.values.map(value => 2 * value - 1) };
+// What `to_mnist` makes of a grey picture (0 to 255). The steps are put into `steps` one by one, so that
+// those before a refusal can be shown, too; `image` is what the network reads.
+export function toMnist(values, height, width = height, steps = {}) {
+  const grey = steps.grey = averageBlocks(makePicture(height, width, new Float64Array(values)));
+  const paper = steps.paper = findPaper(grey);
+  steps.photograph = !isEven(paper);
+  let ink = steps.ink = findInk(grey, paper);
+  if (steps.photograph) {
+    ink = steps.unruled = eraseLines(ink);
+    ink = eraseSurroundings(ink);
+  }
+  steps.digit = pickDigit(ink);
+  steps.cropped = crop(steps.digit);
+  steps.scaled = scaleTo20(steps.cropped);
+  steps.centered = center(steps.scaled);
+  steps.image = steps.centered.values.map(value => 2 * value - 1);
+  return steps;
 }
 
 // The image moved by whole pixels; paper comes in.
