@@ -23,7 +23,7 @@ from mnist_helpers.explorer import network_of, normalized, own_digits, pack, wei
 
 TESTS = Path(__file__).parent
 IMAGES, RANDOM, LAYERED, DRAWINGS = 1000, 200, 50, 1000
-PHOTOGRAPHS = 8  # in each condition; with 50, once, all were read or refused alike
+PHOTOGRAPHS = 6  # in each condition
 
 
 def write_floats(path, tensor):
@@ -138,7 +138,7 @@ def folder(tmp_path_factory):
     }
     (folder / "about.json").write_text(json.dumps(about))
     yield folder
-    for pixels in folder.glob("*.u8"):  # 140 MB
+    for pixels in folder.glob("*.u8"):  # 120 MB
         pixels.unlink()
 
 
