@@ -355,11 +355,15 @@ def plot_history(history, smooth=100):
     steps = history["validation_step"]
     middles = smooth * (torch.arange(len(averages)) + 0.5)
     loss_axes.plot(middles, averages, color=TRAINING, label="training")
-    loss_axes.plot(steps, history["validation_loss"], "o--", color=VALIDATION, label="validation")
-    loss_axes.set(xlabel="step", ylabel="cross entropy", ylim=(0, None), title="Loss")
+    style = {"color": VALIDATION, "markersize": 4, "clip_on": False}  # a dot may lie on the edge
+    loss_axes.plot(steps, history["validation_loss"], "o--", label="validation", **style)
+    loss_axes.set(xlabel="step", ylabel="cross entropy", title="Loss")
+    loss_axes.set(xlim=(0, None), ylim=(0, None))
     loss_axes.legend()
     accuracy = 100 * torch.tensor(history["validation_accuracy"])
-    accuracy_axes.plot(steps, accuracy, "o--", color=VALIDATION)
+    accuracy_axes.plot(steps, accuracy, "o--", **style)
+    lowest = min([90, *accuracy.tolist()]) // 10 * 10
     accuracy_axes.set(xlabel="step", ylabel="%", title="Accuracy on validation images")
+    accuracy_axes.set(xlim=loss_axes.get_xlim(), ylim=(lowest, 100))
     plt.close(figure)
     return figure

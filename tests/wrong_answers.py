@@ -159,8 +159,39 @@ WRONG_ANSWERS = {
             ("loss_of_a_quarter = 0.75", "minus the natural logarithm"),
         ],
         [
-            ("new_weight = 2.0 + 0.1 * 0.5", "uphill"),
-            ("new_weight = 2.0 - 0.5", "multiply the gradient by the learning rate"),
+            (
+                "def sgd_step(weights, learning_rate):\n"
+                "    with torch.no_grad():\n"
+                "        for weight in weights:\n"
+                "            weight += learning_rate * weight.grad",
+                "uphill",
+            ),
+            (
+                "def sgd_step(weights, learning_rate):\n"
+                "    with torch.no_grad():\n"
+                "        for weight in weights:\n"
+                "            weight -= weight.grad",
+                "by the learning rate",
+            ),
+            (
+                "def sgd_step(weights, learning_rate):\n"
+                "    with torch.no_grad():\n"
+                "        for weight in weights:\n"
+                "            weight = weight - learning_rate * weight.grad",
+                "in place",
+            ),
+            (
+                "def sgd_step(weights, learning_rate):\n"
+                "    with torch.no_grad():\n"
+                "        weights[0] -= learning_rate * weights[0].grad",
+                "all of them",
+            ),
+            (
+                "def sgd_step(weights, learning_rate):\n"
+                "    for weight in weights:\n"
+                "        weight -= learning_rate * weight.grad",
+                "Python says",
+            ),
         ],
         [
             ("largest_rate = 50", "along the valley"),
@@ -227,28 +258,34 @@ WRONG_ANSWERS = {
         ],
         [
             (
-                "def stop_at_97(epoch, history):\n    history['validation_accuracy'][-1] >= 0.97",
-                "return whether the latest accuracy",
+                "def stop_early(epoch, history):\n"
+                "    history['validation_loss'][-1] > min(history['validation_loss'])",
+                "return whether the latest loss",
             ),
             (
-                "def stop_at_97(epoch, history):\n"
-                "    return history['validation_accuracy'][0] >= 0.97",
-                "look at the latest accuracy",
+                "def stop_early(epoch, history):\n"
+                "    return history['validation_loss'] > min(history['validation_loss'])",
+                "compare two numbers",
             ),
             (
-                "def stop_at_97(epoch, history):\n"
-                "    return history['validation_accuracy'][-1] >= 97",
-                "97 % is 0.97",
+                "def stop_early(epoch, history):\n"
+                "    return history['validation_loss'][-1] > history['validation_loss'][-2]",
+                "only one loss",
             ),
             (
-                "def stop_at_97(epoch, history):\n"
-                "    return history['validation_accuracy'] >= 0.97",
-                "a single number",
-            ),
-            (
-                "def stop_at_97(epoch, history):\n"
-                "    return history['validation_accuracy'][-1] < 0.97",
+                "def stop_early(epoch, history):\n"
+                "    return history['validation_loss'][-1] <= min(history['validation_loss'])",
                 "wrong way round",
+            ),
+            (
+                "def stop_early(epoch, history):\n"
+                "    return history['validation_loss'][-1] >= min(history['validation_loss'])",
+                "lowest of all",
+            ),
+            (
+                "def stop_early(epoch, history):\n"
+                "    return history['validation_loss'][-1] > history['validation_loss'][-2:][0]",
+                "the min of the list",
             ),
         ],
         [
