@@ -355,7 +355,7 @@ def plot_history(history, smooth=100):
     steps = history["validation_step"]
     middles = smooth * (torch.arange(len(averages)) + 0.5)
     loss_axes.plot(middles, averages, color=TRAINING, label="training")
-    style = {"color": VALIDATION, "markersize": 4, "clip_on": False}  # a dot may lie on the edge
+    style = {"color": VALIDATION, "markersize": 4}
     loss_axes.plot(steps, history["validation_loss"], "o--", label="validation", **style)
     loss_axes.set(xlabel="step", ylabel="cross entropy", title="Loss")
     loss_axes.set(xlim=(0, None), ylim=(0, None))
