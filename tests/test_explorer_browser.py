@@ -1,16 +1,21 @@
 """The explorer in a real browser: as a file, as a phone shows it, and in notebooks."""
 
+import base64
 import copy
+import io
 import itertools
 import math
 import statistics
 from contextlib import contextmanager
 
 import nbformat
+import numpy as np
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
 from browser import LAB, NOTEBOOK_7, drag, new_page, problems, run_all_cells, serve
+from photographs import CONDITIONS, photograph
+from PIL import Image
 from playwright.sync_api import expect
 from quick import DATA, train
 from strokes import place
@@ -169,7 +174,76 @@ def test_what_cannot_be_read(page):
     page.get_by_role("radio", name="Thick pen").click()
     for height in range(1, 20):
         drag(page, on_pad(page, [(0.1, height / 20), (0.9, height / 20)]))
-    expect(page.locator(".xp-reading")).to_contain_text("More ink than paper")
+    expect(page.locator(".xp-reading")).to_contain_text("Nothing but what reaches the edge")
+
+
+def photograph_of(digit, model):
+    """Return a photograph of ruled paper that the network reads, as a file that can be chosen."""
+    images, labels = load_mnist(DATA, "test")
+    right = (labels == digit) & (predict(model, images).argmax(dim=1) == digit)
+    shape = (images[right][0, 0].numpy() + 1) / 2
+    photo = photograph(shape, np.random.default_rng(digit), **CONDITIONS["ruled"])
+    return {"name": "page.jpg", "mimeType": "image/jpeg", "buffer": photo.read()}
+
+
+def sideways(file):
+    """Return a photograph with the camera held sideways: turned, and its EXIF says so."""
+    with Image.open(io.BytesIO(file["buffer"])) as picture:
+        exif = picture.getexif()
+        exif[0x0112] = 6
+        turned, buffer = picture.transpose(Image.Transpose.ROTATE_90), io.BytesIO()
+        turned.resize((2400, 1800)).save(buffer, "jpeg", exif=exif)
+    return file | {"buffer": buffer.getvalue()}
+
+
+def test_choose_a_photograph(page, model):
+    chooser, reading = page.locator("input[type='file']"), page.locator(".xp-reading strong")
+    three, seven = photograph_of(3, model), photograph_of(7, model)
+    chooser.set_input_files(three)
+    expect(reading).to_have_text("3")
+    expect(page.locator(".xp-digit-name")).to_have_text("your picture")
+    page.get_by_text("How a drawing is prepared").click()
+    steps = page.locator(".xp-stages li")
+    expect(steps).to_have_count(8)
+    expect(steps.first).to_contain_text("300 × 225 photographed")
+    page.get_by_role("button", name="Next digit").click()
+    expect(reading).not_to_have_text("3")
+    chooser.set_input_files(three)  # the same file again
+    expect(reading).to_have_text("3")
+    chooser.set_input_files(sideways(seven))
+    expect(reading).to_have_text("7")
+    expect(steps.first).to_contain_text("334 × 250 photographed")  # of 1000 by 750
+
+
+def test_choose_what_cannot_be_read(page):
+    chooser, reading = page.locator("input[type='file']"), page.locator(".xp-reading")
+    words = {"name": "list.txt", "mimeType": "text/plain", "buffer": b"no picture"}
+    chooser.set_input_files(words)
+    expect(reading).to_contain_text("The file list.txt is not a picture that the browser can read")
+    blank = io.BytesIO()
+    Image.new("RGB", (300, 200), "white").save(blank, "png")
+    paper = {"name": "paper.png", "mimeType": "image/png", "buffer": blank.getvalue()}
+    chooser.set_input_files(paper)
+    expect(reading).to_contain_text("Nothing drawn: no pixel differs from the paper")
+    for stroke in place(1):
+        drag(page, on_pad(page, stroke))
+    expect(page.locator(".xp-reading strong")).to_have_text("1")
+
+
+def test_drop_a_photograph(page, model):
+    file = photograph_of(4, model)
+    page.locator(".xp-left").evaluate(
+        """(place, text) => {
+            const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], "page.jpg", { type: "image/jpeg" }));
+            for (const kind of ["dragenter", "dragover", "drop"])
+                place.dispatchEvent(new DragEvent(kind, { dataTransfer, bubbles: true }));
+        }""",
+        base64.b64encode(file["buffer"]).decode(),
+    )
+    expect(page.locator(".xp-reading strong")).to_have_text("4")
+    expect(page.locator(".xp-dropping")).to_have_count(0)
 
 
 def test_ready_made_digits(page, model):

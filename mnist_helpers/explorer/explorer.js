@@ -1109,6 +1109,16 @@ function makePad({ onDraw, onLift }) {
       contexts[0].imageSmoothingEnabled = false;
       contexts[0].drawImage(small, 0, 0, SIDE, SIDE);
     },
+    // Show a photograph, whole; the next stroke begins a drawing.
+    showPicture(canvas) {
+      blank();
+      shown = true;
+      if (!canvas) return;
+      const factor = SIDE / Math.max(canvas.width, canvas.height);
+      const [width, height] = [factor * canvas.width, factor * canvas.height];
+      contexts[0].imageSmoothingEnabled = true;
+      contexts[0].drawImage(canvas, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
+    },
     // Show a drawing again.
     restore(grey) {
       blank();
@@ -1122,6 +1132,42 @@ function makePad({ onDraw, onLift }) {
   };
 }
 
+// ------------------------------------------------------------------ photographs and files
+
+const LARGEST = 1000;  // pixels of a side: `toMnist` needs 400, and only this is kept of a photograph
+
+// A file as {canvas, pixels}: upright, as its EXIF says, and small.
+async function openPicture(file) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  } catch {
+    throw new Error(`the file ${file.name} is not a picture that the browser can read: choose a JPEG or a PNG `
+      + "(HEIC, as iPhones take them, can be saved as JPEG)");
+  }
+  const factor = Math.min(1, LARGEST / Math.max(bitmap.width, bitmap.height));
+  const [width, height] = [bitmap.width, bitmap.height].map(side => Math.max(1, Math.round(factor * side)));
+  const canvas = h("canvas", { width, height }), context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return { canvas, pixels: context.getImageData(0, 0, width, height) };
+}
+
+// What `toMnist` makes of a file: {steps, refusal, canvas}, without a canvas where it is no picture.
+async function readPicture(file) {
+  const steps = {};
+  let canvas = null;
+  try {
+    const opened = await openPicture(file), { height, width } = opened.pixels;
+    canvas = opened.canvas;
+    toMnist(toGrey(opened.pixels).values, height, width, steps);
+    return { steps, refusal: "", canvas };
+  } catch (error) {
+    return { steps, refusal: error.message, canvas };
+  }
+}
+
 // ------------------------------------------------------------------ the explorer
 
 const shapeOf = ({ maps, size }) => `${maps} × ${size} × ${size}`;
@@ -1133,7 +1179,7 @@ const WHAT = {
 function makeExplorer(root, options) {
   const state = {
     weights: null, before: null, useBefore: false, fault: "",
-    digits: [], labels: [], index: 0, foreign: null, own: false,
+    digits: [], labels: [], index: 0, foreign: null, picture: null, own: false,
     image: null, refusal: "", steps: null, values: null, probabilities: null, baseline: null, scales: {},
     off: { conv1: new Set(), conv2: new Set() }, right: 0, down: 0,
     tab: "network", layer: null, map: 0, row: 0, column: 0, channel: 0, digit: 0,
@@ -1151,7 +1197,10 @@ function makeExplorer(root, options) {
     state.refusal = "";
     state.steps = null;
     if (state.foreign) plain = state.foreign;
-    else if (!state.own) plain = state.digits[state.index] ?? null;
+    else if (state.picture) {
+      ({ steps: state.steps, refusal: state.refusal } = state.picture);
+      plain = state.steps.image ?? null;
+    } else if (!state.own) plain = state.digits[state.index] ?? null;
     else
       try {
         state.steps = toMnist(pad.grey(), SIDE);
@@ -1200,7 +1249,7 @@ function makeExplorer(root, options) {
   // ---- the digit, on the left
 
   const pad = makePad({
-    onDraw() { state.own = true; state.foreign = null; later(); },
+    onDraw() { state.own = true; forget(); later(); },
     onLift() { later(); },
   });
   const digitName = h("span", { class: "xp-digit-name" });
@@ -1215,12 +1264,40 @@ function makeExplorer(root, options) {
   function go(index) {
     state.index = (index + state.digits.length) % state.digits.length;
     state.own = false;
-    state.foreign = null;
+    forget();
     pad.show(state.digits[state.index]);
     later();
   }
+
+  let chosen = 0;  // counts what was chosen, drawn or set: a picture that comes after the next is dropped
+  function forget() {
+    chosen++;
+    state.foreign = state.picture = null;
+  }
+  async function choosePicture(file) {
+    if (!file) return;
+    const mine = ++chosen, picture = await readPicture(file);
+    if (mine !== chosen) return;
+    forget();
+    state.picture = picture;
+    pad.showPicture(picture.canvas);
+    later();
+  }
+  const fileInput = h("input", {
+    type: "file", accept: "image/*", hidden: true, tabindex: -1, "aria-label": "Photograph or file",
+    change() {
+      choosePicture(fileInput.files[0]);
+      fileInput.value = "";  // so that the same file can be chosen again
+    },
+  });
+  const upload = h("div", { class: "xp-upload" },
+    button("Photograph or file…", () => fileInput.click(), { title: "Or drop a file here" }), fileInput);
   const stages = [
+    ["grey", "photographed: in grey, at most 400 pixels high and wide"],
+    ["paper", "the paper alone: how bright it is, without the ink"],
     ["ink", "drawn: how much ink lies on each pixel"],
+    ["unruled", "cleared: ruled lines go"],
+    ["digit", "picked: specks, and what reaches the edge, go"],
     ["cropped", "cut out: rows and columns without ink go"],
     ["scaled", "made small: the longer side gets 20 pixels"],
     ["centered", "placed: the centre of mass comes to the middle of 28 × 28"],
@@ -1228,29 +1305,41 @@ function makeExplorer(root, options) {
     const canvas = makeCanvas(28), size = h("b");
     return { name, canvas, size, node: h("li", {}, canvas, h("span", {}, size, ` ${text}`)) };
   });
-  const noStages = h("p", { class: "xp-hint" }, "Draw a digit to see what is done to it.");
-  const stageList = h("ol", { class: "xp-stages" }, ...stages.map(stage => stage.node));
+  const ofPhotographs = new Set(["grey", "paper", "unruled", "digit"]);
+  const noStages = h("p", { class: "xp-hint" }, "Draw a digit, or choose a photograph, to see what is done to it.");
+  const stageList = h("ol", { class: "xp-stages" });
   const preparation = h("details", { class: "xp-preparation", toggle: () => drawStages() },
     h("summary", {}, "How a drawing is prepared"), noStages, stageList);
   function drawStages() {
     if (!preparation.open) return;
-    noStages.hidden = Boolean(state.steps);
-    stageList.hidden = !state.steps;
-    if (state.steps)
-      for (const { name, canvas, size } of stages) {
-        const { values, height, width } = state.steps[name], side = Math.max(height, width);
-        const square = new Float64Array(side * side);
-        const top = Math.floor((side - height) / 2), left = Math.floor((side - width) / 2);
-        for (let row = 0; row < height; row++)
-          for (let column = 0; column < width; column++)
-            square[(top + row) * side + left + column] = values[row * width + column];
-        canvas.width = canvas.height = side;
-        paint(canvas, square, 0, side, { map: GREY, low: 0, high: 1 });
-        setText(size, `${height} × ${width}`);
-      }
+    const steps = state.steps ?? {};
+    const shown = stages.filter(({ name }) => steps[name] && (steps.photograph || !ofPhotographs.has(name)));
+    noStages.hidden = shown.length > 0;
+    stageList.hidden = shown.length === 0;
+    stageList.replaceChildren(...shown.map(stage => stage.node));
+    for (const { name, canvas, size } of shown) {
+      const { values, height, width } = steps[name], side = Math.max(height, width);
+      const square = new Float64Array(side * side);
+      const top = Math.floor((side - height) / 2), left = Math.floor((side - width) / 2);
+      for (let row = 0; row < height; row++)
+        square.set(values.subarray(row * width, (row + 1) * width), (top + row) * side + left);
+      canvas.width = canvas.height = side;
+      paint(canvas, square, 0, side, { map: GREY, low: 0, high: name === "grey" || name === "paper" ? 255 : 1 });
+      setText(size, `${height} × ${width}`);
+    }
   }
   const padSection = h("section", { class: "xp-left", "aria-label": "The digit" },
-    h("h2", {}, "Draw a digit"), pad.node, browse, preparation);
+    h("h2", {}, "Draw a digit"), pad.node, browse, upload, preparation);
+  const carriesFile = event => event.dataTransfer?.types.includes("Files");
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
+    padSection.addEventListener(kind, event => {
+      if (!carriesFile(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const over = kind !== "drop" && (kind !== "dragleave" || padSection.contains(event.relatedTarget));
+      padSection.classList.toggle("xp-dropping", over);
+      if (kind === "drop") choosePicture(event.dataTransfer.files[0]);
+    });
 
   // ---- the answer, on the right
 
@@ -1324,7 +1413,7 @@ function makeExplorer(root, options) {
   }
 
   function wordsOf(refusal) {
-    if (!refusal || refusal.startsWith("nothing drawn"))
+    if (!state.picture && (!refusal || refusal.startsWith("nothing drawn")))
       return "Draw a digit on the black square, or take a ready-made one.";
     return refusal[0].toUpperCase() + refusal.slice(1) + ".";
   }
@@ -1429,7 +1518,7 @@ function makeExplorer(root, options) {
   function drawAll() {
     const label = state.labels[state.index], kind = options.ownImages ? "image" : "test digit";
     const name = `${kind} ${state.index + 1} of ${state.digits.length}`;
-    setText(digitName, state.foreign ? "your picture" : state.own ? "your drawing"
+    setText(digitName, state.foreign || state.picture ? "your picture" : state.own ? "your drawing"
       : label === undefined ? name : `${name}: a ${label}`);
     drawStages();
     drawAnswer();
@@ -1476,6 +1565,7 @@ function makeExplorer(root, options) {
     state,
     setWeights(changes) { setWeights(changes); later(); },
     setImage(image) {
+      forget();
       state.foreign = image;
       state.own = !image;
       if (image) pad.show(image); else pad.restore(new Uint8Array(SIDE * SIDE));
