@@ -40,9 +40,10 @@ SECONDS = {
     "07_filters_and_predictions.ipynb": 30,
     "test_helpers.py": 30,
     "00_start_here.ipynb": 25,
+    "test_explorer_script.py": 60,
     "test_fork.py": 20,
     "test_other_data.py": 20,
-    "test_to_mnist.py": 15,
+    "test_to_mnist.py": 60,
     "test_transfer.py": 15,
 }
 

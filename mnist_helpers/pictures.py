@@ -269,14 +269,6 @@ def to_mnist(picture):
     paper = find_paper(grey)
     ink = find_ink(grey, paper)
     if np.ptp(paper) > 0:  # a photograph
-        grey = average_blocks(to_grey(picture).numpy())
-    paper = find_paper(grey)
-    ink = find_ink(grey, paper)
-    if np.ptp(paper) > 0:  # a photograph
-        grey = average_blocks(to_grey(picture).numpy())
-    paper = find_paper(grey)
-    ink = find_ink(grey, paper)
-    if np.ptp(paper) > 0:  # a photograph
         ink = erase_surroundings(erase_lines(ink))
     ink = scale_to_20(crop(pick_digit(ink)))
     return 2 * center(ink)[None] - 1
