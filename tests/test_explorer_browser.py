@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 from quick import DATA, train
 from strokes import place
 
-from mnist_helpers import CNN, activations, load_mnist, predict
+from mnist_helpers import CNN, activations, load_mnist, predict, to_mnist
 from mnist_helpers.explorer import export_page
 
 LAPTOP, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
@@ -180,10 +180,12 @@ def test_what_cannot_be_read(page):
 def photograph_of(digit, model):
     """Return a photograph of ruled paper that the network reads, as a file that can be chosen."""
     images, labels = load_mnist(DATA, "test")
-    right = (labels == digit) & (predict(model, images).argmax(dim=1) == digit)
-    shape = (images[right][0, 0].numpy() + 1) / 2
-    photo = photograph(shape, np.random.default_rng(digit), **CONDITIONS["ruled"])
-    return {"name": "page.jpg", "mimeType": "image/jpeg", "buffer": photo.read()}
+    for image in images[labels == digit]:
+        shape = (image[0].numpy() + 1) / 2
+        photo = photograph(shape, np.random.default_rng(digit), **CONDITIONS["ruled"]).read()
+        if predict(model, to_mnist(io.BytesIO(photo))[None]).argmax() == digit:
+            break
+    return {"name": "page.jpg", "mimeType": "image/jpeg", "buffer": photo}
 
 
 def sideways(file):
