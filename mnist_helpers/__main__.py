@@ -180,11 +180,16 @@ def checkpoint_of(options):
     return options.output / "checkpoint.pt"
 
 
+def goes_on(options):
+    """Return whether the training goes on from a checkpoint: if that is asked, and there is one."""
+    return options.resume and checkpoint_of(options).exists()
+
+
 def check_plan(options):
     """Raise ``RefusedError`` when the checkpoint to go on from was planned with other options."""
-    path = checkpoint_of(options)
-    if not options.resume or not path.exists():
+    if not goes_on(options):
         return
+    path = checkpoint_of(options)
     planned, asked = load_checkpoint(path).get("plan"), Plan(options).state_dict()
     if not isinstance(planned, dict) or set(planned) != set(asked):
         raise RefusedError(
@@ -233,11 +238,10 @@ def training_batches(options, rank, workers):
 
 def history_so_far(options, model, optimizer, scheduler):
     """Go back to the checkpoint, if that is asked for and there is one; return its history."""
-    path = checkpoint_of(options)
-    if not options.resume or not path.exists():
+    if not goes_on(options):
         return {name: [] for name in HISTORY}
-    state = load_checkpoint(path, model=model, optimizer=optimizer, scheduler=scheduler)
-    return state["history"]
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    return load_checkpoint(checkpoint_of(options), **parts)["history"]
 
 
 def fit_fast(options, model, optimizer, scheduler, loader, after_epoch, history):
@@ -317,7 +321,7 @@ def predict_files(options):
         try:
             image = to_mnist(file)
         except (OSError, ValueError) as error:
-            print(f"{file}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+            print(f"{file}: {reason(error)}", file=sys.stderr)
             all_read = False
             continue
         probabilities = predict(model, image.unsqueeze(0)).softmax(dim=1)[0]
@@ -342,11 +346,15 @@ def matching_files(texts):
     return files
 
 
+def reason(error):
+    """Return what went wrong, without Python's numbers."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def one_line(error):
-    """Return what went wrong, and with which file, without Python's numbers."""
-    reason = getattr(error, "strerror", None) or str(error)
+    """Return what went wrong, and with which file."""
     file = getattr(error, "filename", None)
-    return f"{PROGRAM}: {file}: {reason}" if file else f"{PROGRAM}: {reason}"
+    return f"{PROGRAM}: {file}: {reason(error)}" if file else f"{PROGRAM}: {reason(error)}"
 
 
 def stop(status, words):

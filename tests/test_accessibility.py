@@ -5,7 +5,7 @@ import re
 import matplotlib
 import pytest
 from matplotlib.colors import to_rgb
-from project import code_cells, paths, read, tags
+from project import code_cells, paths, read
 
 from mnist_helpers.plots import CLASS_COLORS
 
@@ -36,13 +36,8 @@ def contrast(color, background="white"):
 
 
 def figures_without_sentence(notebook):
-    """Yield the code cells that draw, and whose next Markdown cell does not say what is seen.
-
-    An interactive cell follows a figure of the same thing, which has its sentence.
-    """
+    """Yield the code cells that draw, and whose next Markdown cell does not say what is seen."""
     for number, cell in enumerate(notebook.cells):
-        if "interactive" in tags(cell):
-            continue
         kinds = [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
         if any(kind.startswith("image/") for kind in kinds):
             following = (c for c in notebook.cells[number + 1 :] if c.cell_type == "markdown")

@@ -428,23 +428,30 @@ def slow_mirror():
         server.shutdown()
 
 
-def test_a_mirror_that_never_answers_is_given_up(tmp_path, silent_mirror, mirror, monkeypatch):
-    monkeypatch.setattr(files, "SILENCE_LIMIT", 0.1)
-    monkeypatch.setattr(files, "repository_files", list)
-    monkeypatch.setattr(MNIST, "mirrors", [silent_mirror])
-    with pytest.raises(OSError, match="could not be downloaded") as raised:
-        load_mnist(tmp_path / "none", "test")
-    assert f"{silent_mirror}: no answer in 0.1 seconds" in str(raised.value)
-    assert str(raised.value).count("no answer") == 1, "it is asked once, not for each file"
+@pytest.fixture
+def ask_only(monkeypatch, tmp_path):
+    """Ask a mirror, and no other, for MNIST; return what is said when it is given up."""
+
+    def ask(mirror, limit):
+        monkeypatch.setattr(files, limit, 0.1)
+        monkeypatch.setattr(files, "repository_files", list)
+        monkeypatch.setattr(MNIST, "mirrors", [mirror])
+        with pytest.raises(OSError, match="could not be downloaded") as raised:
+            load_mnist(tmp_path / "none", "test")
+        return str(raised.value)
+
+    return ask
 
 
-def test_a_mirror_that_is_too_slow_is_given_up(tmp_path, slow_mirror, monkeypatch):
-    monkeypatch.setattr(files, "FILE_LIMIT", 0.1)
-    monkeypatch.setattr(files, "repository_files", list)
-    monkeypatch.setattr(MNIST, "mirrors", [slow_mirror])
-    with pytest.raises(OSError, match="could not be downloaded") as raised:
-        load_mnist(tmp_path / "none", "test")
-    assert f"{slow_mirror}: too slow: not the whole file in 0.1 seconds" in str(raised.value)
+def test_a_mirror_that_never_answers_is_given_up(silent_mirror, ask_only):
+    said = ask_only(silent_mirror, "SILENCE_LIMIT")
+    assert f"{silent_mirror}: no answer in 0.1 seconds" in said
+    assert said.count("no answer") == 1, "it is asked once, not for each file"
+
+
+def test_a_mirror_that_is_too_slow_is_given_up(slow_mirror, ask_only):
+    said = ask_only(slow_mirror, "FILE_LIMIT")
+    assert f"{slow_mirror}: too slow: not the whole file in 0.1 seconds" in said
 
 
 def test_the_limits_are_those_that_are_stated():
