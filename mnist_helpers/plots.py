@@ -232,6 +232,38 @@ def show_channels(maps, kernels, row, column, bias=0.0):
     return figure
 
 
+def show_pieces(images, brightest, spots, numbers):
+    """Draw the pieces of digits that maps of ``relu2`` answer to most strongly: a row for each map.
+
+    First comes a digit with the piece in a box, then the pieces of eight digits, enlarged. Grey
+    lies outside of the picture.
+
+    Args:
+        images: of shape (N, 1, 28, 28), or more of them.
+        brightest: the largest number in each map, of shape (N, 32).
+        spots: where it is in the map of 14 × 14, row * 14 + column, of shape (N, 32).
+        numbers: which of the 32 maps to draw.
+    """
+    figure, grid = plt.subplots(len(numbers), 9, figsize=(8, len(numbers)), squeeze=False)
+    for number, (whole, *pieces) in zip(numbers, grid, strict=True):
+        whole.set_ylabel(f"map {number}")
+        best = brightest[:, number].topk(8).indices.tolist()
+        for index, axes in zip([best[0], *best], [whole, *pieces], strict=True):
+            axes.imshow(images[index, 0], "gray", interpolation="nearest")
+            axes.set(xticks=[], yticks=[], facecolor="0.6")
+            row, column = divmod(spots[index, number].item(), 14)
+            # A number of the map depends on 8 × 8 pixels, which begin 3 before its own two. Pixel
+            # 0 reaches from -0.5 to 0.5.
+            left, top = 2 * column - 3.5, 2 * row - 3.5
+            if axes is whole:
+                axes.add_patch(Rectangle((left, top), 8, 8, fill=False, ec=MARK, lw=2))
+            else:
+                axes.set(xlim=(left, left + 8), ylim=(top + 8, top))
+    figure.suptitle("A digit, and the eight pieces that the map answers to most strongly")
+    plt.close(figure)
+    return figure
+
+
 # Where draw_network puts the maps of each layer: the middle of their left edge, how many stand in a
 # row, and what happens on the way to them. The unit is a pixel of the digit: a 7 × 7 map is drawn
 # a quarter as wide as a 28 × 28 map.
