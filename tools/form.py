@@ -183,7 +183,8 @@ def badge_opens_this_notebook(notebook, path):
 
 def lists_come_first(notebook, path):
     first = notebook.cells[0].source
-    for name in () if is_start_page(path) else ("You will do", "You will learn", "Before this"):
+    names = "What you will do", "What you will learn", "What you need first"
+    for name in () if is_start_page(path) else names:
         if not re.search(rf"^\*\*{name}\*\*\s*\n+[-*] \S", first, flags=re.MULTILINE):
             yield f"the first cell must have **{name}** with a list below"
 
