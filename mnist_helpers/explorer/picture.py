@@ -21,7 +21,7 @@ COLUMNS = [
 GAP, TOP, BOTTOM, HEIGHT = 2, 52, 540, 584  # between tiles; of the tiles; of the picture
 LEFT, BETWEEN = 12, 24  # of the first column, and between columns
 WIDTH = 88  # at least, of a column
-SHADES = 70  # of each colour map: a picture of 256 colours is half as large
+SHADES = 40  # of each colour map: a picture of 256 colours is half as large
 INK, SOFT, BAR = "#1c2127", "#525c68", "#0a5fa8"
 
 
