@@ -16,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import nbformat
-from form import COLLAPSED
+from form import COLLAPSED, size_is_small
 from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -89,20 +89,31 @@ def clean(notebook):
     return notebook
 
 
-def with_fewer_colors(text):
+def with_fewer_colors(text, most=256):
     """Return a PNG in base64 with 256 colours at most: less than half the size, unseen.
 
     The colours are those that cover the picture best, not the most frequent ones: a colour bar has
     many that cover a few pixels each.
     """
     picture, small = Image.open(io.BytesIO(base64.b64decode(text))), io.BytesIO()
-    if picture.mode == "P":
+    if picture.mode == "P" and len(picture.getcolors()) <= most:
         return text  # from an earlier run
     few = picture.convert("RGB").quantize(
-        256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        most, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
     )
     few.save(small, "PNG", optimize=True)
     return min(base64.b64encode(small.getvalue()).decode(), text, key=len)
+
+
+def fit_size(notebook):
+    """Take 128 colours for each picture, then 64, as long as a notebook is too large."""
+    for most in (128, 64):
+        if not list(size_is_small(notebook, None)):
+            return
+        for cell in code_cells(notebook):
+            for output in cell.outputs:
+                if png := output.get("data", {}).get("image/png"):
+                    output.data["image/png"] = with_fewer_colors(png, most)
 
 
 def picture(notebook):
@@ -172,6 +183,7 @@ def renew(path, arguments):
     if arguments.checked:  # what follows it was checked before it, too
         stop_if_disturbed(f"{path.name} was run, but not written")
     link_terms(notebook, PAGE.read_text(encoding="utf-8"))
+    fit_size(notebook)
     write(notebook, path)
     if png := picture(notebook):
         PICTURE.write_bytes(png)
