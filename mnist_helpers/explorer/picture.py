@@ -43,7 +43,7 @@ def draw_column(sheet, x, maps, column):
     pen, pitch = ImageDraw.Draw(sheet), side + GAP
     shape = " × ".join(str(size) for size in maps.shape)
     pen.text((x, 8), layer, INK, font(16))
-    pen.text((x, 30), shape, SOFT, font(12))
+    pen.text((x, 30), shape, SOFT, font(14))
     rows = -(-len(maps) // in_row)
     y = TOP + (BOTTOM - TOP - rows * pitch) // 2
     most = 1 if layer == "input" else max(maps.abs().max().item(), 1e-12)
@@ -54,8 +54,8 @@ def draw_column(sheet, x, maps, column):
     sheet.paste(
         colored(torch.linspace(low, most, WIDTH).expand(8, -1), colors, most), (x, BOTTOM + 8)
     )
-    pen.text((x, BOTTOM + 20), f"{low:.3g}".replace("-", "−"), SOFT, font(11))
-    pen.text((x + WIDTH, BOTTOM + 20), f"{most:.3g}", SOFT, font(11), anchor="ra")
+    pen.text((x, BOTTOM + 20), f"{low:.2g}".replace("-", "−"), SOFT, font(14))
+    pen.text((x + WIDTH, BOTTOM + 20), f"{most:.2g}", SOFT, font(14), anchor="ra")
     return x + max(in_row * pitch, WIDTH)
 
 
@@ -64,12 +64,12 @@ def draw_bars(sheet, x, probabilities):
     pen.text((x, 8), "probability", INK, font(16))
     for digit, share in enumerate(probabilities):
         y = TOP + 60 + 38 * digit
-        pen.text((x, y - 2), str(digit), INK, font(13))
+        pen.text((x, y - 2), str(digit), INK, font(15))
         pen.rectangle([x + 18, y, x + 118, y + 14], "#e6eaee")
         if share > 0.005:
             pen.rectangle([x + 18, y, x + 18 + 100 * share, y + 14], BAR)
-        pen.text((x + 124, y - 2), f"{100 * share:.0f} %", INK, font(13))
-    return x + 168
+        pen.text((x + 124, y - 2), f"{100 * share:.0f} %", INK, font(15))
+    return x + 174
 
 
 @torch.inference_mode()
