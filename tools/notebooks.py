@@ -20,10 +20,9 @@ from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
-from project import ROOT, code_cells, paths, read, tagged, write
+from project import ROOT, code_cells, paths, read, write
 from quiet import disturbance
 
-PICTURE = ROOT / ".github" / "mistakes.png"  # the README shows it
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -100,12 +99,6 @@ def with_fewer_colors(text):
     return min(base64.b64encode(small.getvalue()).decode(), text, key=len)
 
 
-def picture(notebook):
-    """Return the PNG that the cell tagged 'picture' has drawn, or None without such a cell."""
-    for cell in tagged(notebook, "picture"):
-        return base64.b64decode(cell.outputs[0].data["image/png"])
-
-
 def without_machine(text):
     """Return ``text`` without the folders of the machine that ran the notebook."""
     for pattern, replacement in MACHINE:
@@ -130,8 +123,6 @@ def renew(path, arguments):
         stop_if_disturbed(f"{path.name} was run, but not written")
     link_terms(notebook, PAGE.read_text(encoding="utf-8"))
     write(notebook, path)
-    if png := picture(notebook):
-        PICTURE.write_bytes(png)
     print(f"{path.name}: {seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
