@@ -78,6 +78,12 @@ def words(text):
     return [word for word in text.split() if re.search(r"\w", word)]
 
 
+def replaced(text, begin, new, end):
+    """Return ``text`` with what stands between two lines replaced by ``new``."""
+    before, _, rest = text.partition(begin)
+    return before + begin + new + end + rest.partition(end)[2]
+
+
 def parse_cell(source):
     """Return the syntax tree of a cell without its magics; nothing for another language's."""
     if source.startswith("%%"):
