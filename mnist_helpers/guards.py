@@ -1,4 +1,4 @@
-"""What is done when a training goes wrong: NaN, or the stop button. No lesson.
+"""What is done when a training goes wrong: NaN, the stop button, an odd result. No lesson.
 
 So the loop in ``training.py`` can stay as plain as notebook 05 explains it.
 """
@@ -8,6 +8,7 @@ import copy
 import math
 import warnings
 
+from scipy.stats import t as student_t
 from torch.nn.utils import get_total_norm
 
 
@@ -72,3 +73,30 @@ def go_back(scheduler, schedule):
     groups = scheduler.optimizer.param_groups
     for group, rate in zip(groups, scheduler.get_last_lr(), strict=True):
         group["lr"] = rate
+
+
+def unlikely(live, results):
+    """Return a line for each value measured live that lies too far from the committed ones.
+
+    So far that chance does it less than once in a thousand runs of all these values, if the seeds
+    are normally distributed: then an experiment is not the one whose results were committed.
+
+    Args:
+        live, results: {arm: {figure: tensor of shape (seeds,)}}, as ``run_arms`` and
+            ``load_results`` return them.
+    """
+    pairs = [
+        (f"{arm}, {figure}", value, results[arm][figure])
+        for arm, figures in live.items()
+        for figure, values in figures.items()
+        for value in values.tolist()
+    ]
+    lines = []
+    for name, value, committed in pairs:
+        count, mean = len(committed), committed.mean().item()
+        quantile = student_t.ppf(1 - 0.0005 / len(pairs), df=count - 1)
+        spread = max(committed.std().item(), 1e-5 * abs(mean))  # counts do not spread
+        reach = quantile * spread * math.sqrt(1 + 1 / count)
+        if not abs(value - mean) <= reach:
+            lines.append(f"{name}: {value:.4g}, but {mean:.4g} ± {reach:.2g} was to be expected")
+    return lines

@@ -14,6 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 
+from mnist_helpers.claims import interval
 from mnist_helpers.model import activations
 
 STYLE = {
@@ -420,3 +421,33 @@ def plot_history(history, smooth=100):
     accuracy_axes.set(xlim=loss_axes.get_xlim(), ylim=(lowest, 100))
     plt.close(figure)
     return figure
+
+
+def draw_gains(results, live, arms, *, baseline="baseline", figure="accuracy", unit="points"):
+    """Draw what arms gain over a baseline: a row for each, a dot for each seed, paired.
+
+    Grey dots are the committed seeds, the bar is the 95 % interval of their mean; diamonds are the
+    seeds that ran just now.
+
+    Args:
+        results, live: as ``load_results`` and ``run_arms`` return them. ``live`` may have fewer
+            arms.
+        arms: their names, or {name: what to write in its row}.
+        figure: which of the figures of an arm to draw.
+    """
+    labels = arms if isinstance(arms, dict) else {name: name for name in arms}
+    drawing, axes = plt.subplots(figsize=(7, 0.9 + 0.42 * len(labels)))
+    for row, name in enumerate(labels):
+        gains = results[name][figure] - results[baseline][figure]
+        mean, low, high = interval(gains)
+        axes.plot([low, high], [row, row], color=TRAINING, lw=9, alpha=0.3, solid_capstyle="butt")
+        axes.plot([mean, mean], [row - 0.25, row + 0.25], color=TRAINING, lw=2)
+        axes.plot(gains, torch.full_like(gains, row), "o", color="0.4", markersize=4, alpha=0.7)
+        if name in live and baseline in live:
+            now = live[name][figure] - live[baseline][figure]
+            axes.plot(now, torch.full_like(now, row), "D", color=MARK, markersize=6)
+    axes.axvline(0, color="black", lw=1)
+    axes.set_yticks(range(len(labels)), labels.values())
+    axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=f"gain in {figure} ({unit})")
+    plt.close(drawing)
+    return drawing

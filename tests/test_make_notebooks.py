@@ -102,8 +102,6 @@ def run(tmp_path, monkeypatch):
     """Run the command on a made-up notebook, with made-up answers about the machine."""
     path = tmp_path / "05_made_up.ipynb"
     write(v4.new_notebook(cells=[v4.new_code_cell("print(1)")]), path)
-    readme = tmp_path / "README.md"
-    readme.write_text(notebooks.BEGIN + notebooks.END, encoding="utf-8")
 
     def execute(path):
         notebook = read(path)
@@ -111,7 +109,6 @@ def run(tmp_path, monkeypatch):
         return notebook
 
     def run(*options, answers=()):
-        monkeypatch.setattr(notebooks, "README", readme)
         monkeypatch.setattr(notebooks, "execute", execute)
         monkeypatch.setattr(notebooks, "disturbance", iter(answers).__next__)
         monkeypatch.setattr("sys.argv", ["notebooks.py", *options, str(path)])

@@ -34,7 +34,7 @@ except ModuleNotFoundError:  # Colab: fetch the helper package, and nothing else
     %pip install -q --no-deps "git+{URL}"'''
 
 LISTS = "What you will do", "What you will learn", "What you need first"  # in the first cell
-CODE_TAGS = {"exercise", "check", "picture", "slow", "interactive", "stderr", "collapsed"}
+CODE_TAGS = {"exercise", "check", "slow", "interactive", "stderr", "collapsed"}
 CODE_TAGS |= {"nbval-ignore-output", "raises-exception"}
 COLLAPSED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # JupyterLab's and Colab's
 

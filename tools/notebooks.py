@@ -1,7 +1,7 @@
 """Execute the notebooks, top to bottom, and clean what is committed: make notebooks.
 
 Each is kept only if the machine was quiet before and after: times that were measured beside another
-program would be wrong for ever. The README's table of claims is made from what they then say.
+program would be wrong for ever.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import re
 import sys
 import sysconfig
 import time
-from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -21,14 +20,9 @@ from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
-from project import ROOT, code_cells, paths, read, tagged, write
+from project import ROOT, code_cells, paths, read, write
 from quiet import disturbance
 
-PICTURE = ROOT / ".github" / "mistakes.png"  # the README shows it
-README = ROOT / "README.md"
-CLAIMS = "| Claim | Measured | Verdict |\n|---|---|---|\n"  # how a notebook's table starts
-VERDICTS = ["true", "partly", "not here"]
-BEGIN, END = "<!-- claims: make notebooks writes this -->\n", "<!-- end of claims -->\n"
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -116,50 +110,6 @@ def fit_size(notebook):
                     output.data["image/png"] = with_fewer_colors(png, most)
 
 
-def picture(notebook):
-    """Return the PNG that the cell tagged 'picture' has drawn, or None without such a cell."""
-    for cell in tagged(notebook, "picture"):
-        return base64.b64decode(cell.outputs[0].data["image/png"])
-
-
-def claims(notebook):
-    """Return the rows [claim, measured, verdict] of the table of claims in a notebook's output."""
-    rows = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            text = output.get("data", {}).get("text/markdown", "")
-            if text.startswith(CLAIMS):
-                lines = text.removeprefix(CLAIMS).strip().splitlines()
-                rows += [[part.strip() for part in line.strip("| ").split("|")] for line in lines]
-    return rows
-
-
-def claims_table(notebooks):
-    """Return the README's table of the claims in the notebooks at these paths, folded."""
-    lines, verdicts = [], Counter()
-    for path in notebooks:
-        for claim, measured, verdict in claims(read(path)):
-            notebook = f"[{path.name[:2]}](notebooks/{path.name})"
-            lines.append(f"| {claim} | {notebook} | {measured} | {verdict} |\n")
-            verdicts[verdict] += 1
-    said = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS)
-    title = f"<b>{verdicts.total()} sentences that people say, measured</b>: {said}"
-    head = "| Claim | Notebook | Measured | Verdict |\n|---|---|---|---|\n"
-    fold = f"<details><summary>{title}</summary>\n\n{head}{''.join(lines)}\n</details>\n"
-    return fold
-
-
-def replaced(text, begin, new, end):
-    """Return ``text`` with what stands between two lines replaced by ``new``."""
-    before, _, rest = text.partition(begin)
-    return before + begin + new + end + rest.partition(end)[2]
-
-
-def with_claims(text, table):
-    """Return the README's text with its table of claims replaced by ``table``."""
-    return replaced(text, BEGIN, table, END)
-
-
 def without_machine(text):
     """Return ``text`` without the folders of the machine that ran the notebook."""
     for pattern, replacement in MACHINE:
@@ -185,8 +135,6 @@ def renew(path, arguments):
     link_terms(notebook, PAGE.read_text(encoding="utf-8"))
     fit_size(notebook)
     write(notebook, path)
-    if png := picture(notebook):
-        PICTURE.write_bytes(png)
     print(f"{path.name}: {seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
@@ -207,8 +155,6 @@ def main():
         stop_if_disturbed("Nothing was run")
     for path in arguments.notebooks or paths():
         renew(path.resolve(), arguments)
-    text = with_claims(README.read_text(encoding="utf-8"), claims_table(paths()))
-    README.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

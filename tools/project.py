@@ -78,6 +78,12 @@ def words(text):
     return [word for word in text.split() if re.search(r"\w", word)]
 
 
+def replaced(text, begin, new, end):
+    """Return ``text`` with what stands between two lines replaced by ``new``."""
+    before, _, rest = text.partition(begin)
+    return before + begin + new + end + rest.partition(end)[2]
+
+
 def parse_cell(source):
     """Return the syntax tree of a cell without its magics; nothing for another language's."""
     if source.startswith("%%"):
@@ -170,3 +176,33 @@ def taught(notebook, *names, **given):
     nodes.sort(key=lambda node: place[id(node)])
     exec(compile(ast.Module(nodes, []), path.name, "exec"), module.__dict__)
     return module
+
+
+def defined_in(notebook, wanted):
+    """Return the names that a notebook defines and ``wanted`` accepts, in order."""
+    found = [name for tree in trees(notebook) for name, _ in definitions(tree) if wanted(name)]
+    return list(dict.fromkeys(found))
+
+
+def arms_of(notebook):
+    """Return the arms of a notebook's experiments, {name: function of a seed}."""
+    names = defined_in(notebook, lambda name: name.endswith("_ARMS"))
+    arms, module = {}, taught(notebook, *names)
+    for name in names:
+        more = getattr(module, name)
+        if twice := arms.keys() & more.keys():
+            raise ValueError(f"two arms have the same name: {sorted(twice)}")
+        arms |= more
+    return arms
+
+
+def claims_of(notebook):
+    """Return the claims of a notebook: functions from results to a verdict."""
+    names = defined_in(notebook, lambda name: name.startswith("claim_"))
+    module = taught(notebook, *names)
+    return [getattr(module, name) for name in names]
+
+
+def number_of(notebook):
+    """Return the number of a notebook as its files have it, such as "08"."""
+    return path_of(notebook).name[:2]

@@ -1,0 +1,90 @@
+"""Write docs/claims.md and the README's lines on it from the committed results: make claims.
+
+A claim is a function of a notebook whose name starts with claim_: its docstring is what people say,
+and it makes a verdict of the results.
+"""
+
+from collections import Counter
+
+from project import DOCS, ROOT, claims_of, number_of, paths, read, replaced
+
+from mnist_helpers.claims import Verdict, load_results
+
+PAGE = DOCS / "claims.md"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- claims: make claims writes this -->\n", "<!-- end of claims -->\n"
+TOLD = "| Claim | Measured | Verdict |\n|---|---|---|\n"  # how such a table starts
+WORDS = ["true", "partly", "not here", "undecided"]
+HEAD = """# What people say, and what we measured
+
+`make claims` writes this page from the results in `mnist_helpers/results`, which
+`make experiments` measured. How a claim is judged is written out in
+[08](../notebooks/08_best_practices.ipynb): *true* and *not here* need an interval over the seeds
+that says so; else it is *undecided*. *Partly*: true under some conditions and not under others.
+The intervals cover other seeds, not other data, and of thirty claims that are false about one
+will look true by chance. Everything here holds for a small network on MNIST.
+"""
+
+
+def told(notebook):
+    """Return [(sentence, verdict)] of the table in a notebook's output.
+
+    Only of notebooks that have not been rewritten yet: to be removed with the last of them.
+    """
+    rows = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            text = output.get("data", {}).get("text/markdown", "")
+            if text.startswith(TOLD):
+                lines = text.removeprefix(TOLD).strip().splitlines()
+                rows += [[part.strip() for part in line.strip("| ").split("|")] for line in lines]
+    return [(sentence, Verdict(word, measured)) for sentence, measured, word in rows]
+
+
+def judged():
+    """Return [(path of the notebook, sentence, verdict)] of all claims, in order."""
+    rows = []
+    for path in paths():
+        if claims := claims_of(path):
+            results = load_results(number_of(path))
+            found = [(claim.__doc__, claim(results)) for claim in claims]
+        else:
+            found = told(read(path))
+        rows += [(path, sentence, verdict) for sentence, verdict in found]
+    return rows
+
+
+def page(rows):
+    """Return the text of docs/claims.md."""
+    text = HEAD
+    for path in dict.fromkeys(path for path, _, _ in rows):
+        title = read(path).cells[0].source.splitlines()[0].removeprefix("# ")
+        text += f"\n## {path.name[:2]}: [{title}](../notebooks/{path.name})\n\n"
+        text += "| People say | Verdict | Measured |\n|---|---|---|\n"
+        for other, sentence, verdict in rows:
+            if other == path:
+                text += f"| {sentence} | **{verdict.word}** | {verdict.measured} |\n"
+    return text
+
+
+def summary(rows):
+    """Return the README's line on the claims."""
+    counts = Counter(verdict.word for _, _, verdict in rows)
+    said = ", ".join(f"{counts[word]} {word}" for word in WORDS if counts[word])
+    return f"{len(rows)} things that people say, measured: {said}. [All of them](docs/claims.md).\n"
+
+
+def with_summary(text, line):
+    """Return the README's text with its line on the claims replaced."""
+    return replaced(text, BEGIN, line, END)
+
+
+def main():
+    rows = judged()
+    PAGE.write_text(page(rows), encoding="utf-8", newline="\n")
+    text = with_summary(README.read_text(encoding="utf-8"), summary(rows))
+    README.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main()
