@@ -103,7 +103,7 @@ def test_pages_in_a_browser(browser, site, name, size, scheme):
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((site / name).as_uri())
-    expect(page.locator("h1").first).to_be_visible()
+    expect(page.locator("article h1").first).to_be_visible()
     faults = Axe().run(page).response["violations"]
     assert [fault["id"] for fault in faults if fault["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth + 1")
