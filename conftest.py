@@ -35,7 +35,7 @@ SECONDS = {
     "test_to_mnist.py": 60,
     "test_environments.py": 60,
     "test_checkpoints.py": 50,
-    "08_best_practices.ipynb": 40,
+    "08_best_practices.ipynb": 60,
     "09_transfer_learning.ipynb": 40,
     "10_memory_footprint.ipynb": 40,
     "11_strengths_and_limits.ipynb": 40,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from claims import BEGIN, END, PAGE, README, WORDS, judged, page, summary, told, with_summary
 from experiments import missing, write_rows
-from project import PACKAGE, arms_of, claims_of, code_cells, number_of, paths, read
+from project import NOTEBOOKS, PACKAGE, arms_of, claims_of, code_cells, number_of, paths, read
 
 from mnist_helpers.claims import compare, in_all, interval, load_results, run_arms, tell
 from mnist_helpers.guards import unlikely
@@ -154,8 +154,9 @@ def test_a_claim_is_a_sentence_judged_from_the_committed_results(path, claim):
 
 
 @pytest.mark.parametrize("path", LAB, ids=lambda path: path.stem)
-def test_the_results_are_those_of_the_arms(path):
+def test_the_results_are_those_of_the_arms(path, monkeypatch):
     """Ten seeds of each or more, the same for all figures; no arm that is gone."""
+    monkeypatch.chdir(NOTEBOOKS)  # the arms may load "./data"
     results = load_results(number_of(path))
     assert [*results] == [*arms_of(path)], "make experiments"
     for arm, figures in results.items():
