@@ -92,9 +92,16 @@ def test_links_to_files_of_the_repository_lead_to_it():
     assert with_links(text, paths()[0], known) == expected
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-@pytest.mark.parametrize("name", ["index.html", "notebooks/02_architecture.html"])
+@pytest.mark.parametrize(
+    ("name", "size", "scheme"),
+    [
+        ("index.html", LAPTOP, "light"),
+        ("index.html", PHONE, "dark"),
+        ("notebooks/02_architecture.html", LAPTOP, "dark"),
+        ("notebooks/02_architecture.html", PHONE, "light"),
+    ],
+    ids=["front-laptop", "front-phone", "02-laptop", "02-phone"],
+)
 def test_pages_in_a_browser(browser, site, name, size, scheme):
     context = browser.new_context(viewport=size, color_scheme=scheme, offline=True)
     page = context.new_page()
