@@ -580,20 +580,6 @@ WRONG_ANSWERS = {
         ],
         [
             (
-                "def is_dark_on_light(grey):\n    return grey.mean() < 128",
-                "compare the paper",
-            ),
-            (
-                "def is_dark_on_light(grey):\n    return grey[0, 0] > 128",
-                "dark grey, if the ink is darker",
-            ),
-            (
-                "def is_dark_on_light(grey):\n    return grey.median() > 50",
-                "light grey, if the ink is lighter",
-            ),
-        ],
-        [
-            (
                 "def balanced_accuracy(predictions, labels):\n"
                 "    return (predictions == labels).float().mean()",
                 "that is the accuracy",
