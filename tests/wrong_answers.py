@@ -574,7 +574,6 @@ WRONG_ANSWERS = {
     ],
     "12_your_own_images": [
         [
-            ("height, width = 28, 28", "that is the picture"),
             ("height, width = 20, 20", "the shape is kept"),
             ("height, width = 6, 20", "the longer side becomes 20"),
         ],
