@@ -59,7 +59,7 @@ def page(rows):
     text = HEAD
     for path in dict.fromkeys(path for path, _, _ in rows):
         title = read(path).cells[0].source.splitlines()[0].removeprefix("# ")
-        text += f"\n## {path.name[:2]}: [{title}](../notebooks/{path.name})\n\n"
+        text += f"\n## {number_of(path)}: [{title}](../notebooks/{path.name})\n\n"
         text += "| People say | Verdict | Measured |\n|---|---|---|\n"
         for other, sentence, verdict in rows:
             if other == path:

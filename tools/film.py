@@ -7,14 +7,13 @@ a screenshot of it. Beside the film stands its last frame, for those who prefer 
 import argparse
 import io
 import itertools
-import shutil
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from project import ROOT
-from website import make_explorer
+from project import ROOT, installed_chromium
+from website import put_explorer
 
 FILM, STILL = ROOT / ".github" / "explorer.gif", ROOT / ".github" / "explorer.png"
 SIZE = {"width": 1040, "height": 880}
@@ -73,12 +72,10 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder, "explorer.html")
-        if arguments.explorer:
-            shutil.copy(arguments.explorer, file)
-        else:
-            make_explorer(file, epochs=3)
-        installed = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=installed, args=["--no-sandbox"])
+        put_explorer(file, arguments.explorer, epochs=3)
+        browser = playwright.chromium.launch(
+            executable_path=installed_chromium(), args=["--no-sandbox"]
+        )
         page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(300_000)
         page.goto(file.as_uri())

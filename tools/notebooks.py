@@ -95,8 +95,18 @@ def with_fewer_colors(text, most=256):
     few = picture.convert("RGB").quantize(
         most, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
     )
+    few.putpalette(without_tint(few.getpalette()))
     few.save(small, "PNG", optimize=True)
     return min(base64.b64encode(small.getvalue()).decode(), text, key=len)
+
+
+def without_tint(palette, most=16):
+    """Make those colours grey that are nearly so: a palette of few colours tints pale greys."""
+    colors = [palette[start : start + 3] for start in range(0, len(palette), 3)]
+    nearly = [max(color) - min(color) <= most for color in colors]
+    grey = [[round(sum(color) / 3)] * 3 for color in colors]
+    chosen = [grey[n] if nearly[n] else color for n, color in enumerate(colors)]
+    return [value for color in chosen for value in color]
 
 
 def fit_size(notebook):

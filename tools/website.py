@@ -16,12 +16,24 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
-from project import COLAB, DOCS, ROOT, URL, code_cells, markdown_cells, paths, read, tags, write
+from project import (
+    DOCS,
+    ROOT,
+    URL,
+    code_cells,
+    markdown_cells,
+    paths,
+    read,
+    relink,
+    tags,
+    without_badge,
+    write,
+)
 
 SITE = ROOT / "site"
 PARTS = DOCS / "site"  # the settings, the front page, and its style
-LINK = re.compile(r"(\]\(|(?:href|src)=\")([^)\s\"]+)")
-BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]\(" + re.escape(COLAB) + r"[^)]*\)\n*")
+# JupyterLab keeps capitals and signs in the anchors of headings, Sphinx does not.
+ANCHOR = re.compile(r'((?:\]\(|\bhref=")[^)\s"#:]*#)([^)\s"]+)')
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -41,30 +53,22 @@ def with_links(text, source, known):
         known: files that the site has.
     """
 
-    def replaced(match):
-        start, target = match.groups()
-        name, mark, anchor = target.partition("#")
-        if re.match(r"[a-z]+:", name):
-            return match[0]
-        # JupyterLab keeps capitals and signs in the anchors of headings, Sphinx does not.
-        anchor = re.sub(r"[^\w-]", "", unquote(anchor).lower())
-        file = (source.parent / name).resolve()
-        if not name or file in known or not file.exists():
-            return f"{start}{name}{mark}{anchor}"
-        if file == ROOT / "README.md":
-            front = os.path.relpath(ROOT / "index.md", source.parent).replace(os.sep, "/")
-            return f"{start}{front}{mark}{anchor}"
-        kind = "tree" if file.is_dir() else "blob"
-        return f"{start}{URL}/{kind}/main/{file.relative_to(ROOT).as_posix()}{mark}{anchor}"
+    def from_here(path):
+        return os.path.relpath(path, source.parent).replace(os.sep, "/")
 
-    return LINK.sub(replaced, text)
+    def for_sphinx(match):
+        return match[1] + re.sub(r"[^\w-]", "", unquote(match[2]).lower())
+
+    copied = {path.relative_to(ROOT): from_here(path) for path in known}
+    copied[Path("README.md")] = from_here(ROOT / "index.md")
+    return relink(ANCHOR.sub(for_sphinx, text), source.parent, copied)
 
 
 def for_readers(notebook, source, known):
     """Change a notebook into a page: what only serves its running is folded or left out."""
     notebook.metadata.pop("widgets", None)
     for cell in markdown_cells(notebook):
-        cell.source = with_links(BADGE.sub("", cell.source), source, known)
+        cell.source = with_links(without_badge(cell.source), source, known)
         for name, kinds in cell.pop("attachments", {}).items():
             kind, data = next(iter(kinds.items()))
             cell.source = cell.source.replace(f"attachment:{name}", f"data:{kind};base64,{data}")
@@ -105,8 +109,11 @@ def put_together(folder):
     shutil.copytree(Path(mathjax, "static"), static / "mathjax")
 
 
-def make_explorer(page, epochs=1):
-    """Train a network, and write the page that shows its inside."""
+def put_explorer(page, given=None, epochs=1):
+    """Write the page that shows the inside of a network: the given one, or one trained now."""
+    if given:
+        shutil.copy(given, page)
+        return
     with tempfile.TemporaryDirectory() as output:
         command = [sys.executable, "-m", "mnist_helpers", "train", f"--epochs={epochs}"]
         subprocess.run([*command, f"--output={output}"], cwd=ROOT, check=True)
@@ -131,10 +138,7 @@ def main():
         put_together(source)
         extra = source / "extra"
         extra.mkdir()
-        if arguments.explorer:
-            shutil.copy(arguments.explorer, extra / "explorer.html")
-        else:
-            make_explorer(extra / "explorer.html")
+        put_explorer(extra / "explorer.html", arguments.explorer)
         build(source, arguments.output)
     print(f"The site is in {arguments.output}: open {arguments.output / 'index.html'}")
 
