@@ -11,7 +11,7 @@ from project import URL, installed_chromium, paths
 
 PATH = 7  # notebooks: 00 to 06
 STYLE = """
-.bd-main, .bd-content, .bd-article-container { display: block !important; max-width: none !important; }
+.bd-main, .bd-content { display: block !important; }
 article { break-before: page; }
 article:first-of-type { break-before: auto; }
 .headerlink, .copybtn, .prev-next-footer { display: none !important; }
