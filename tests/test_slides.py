@@ -124,6 +124,6 @@ def test_sentences_and_predictions_are_taken_whole():
 def test_a_title_is_the_section_in_which_the_last_part_stands():
     cells = slides.read("02").cells
     numbers = {cell.id: number for number, cell in enumerate(cells)}
-    place = cells[numbers["02-95"]].source.find("## How do")
+    place = slides.reading(cells[numbers["02-95"]].source).find("## How do")
     assert heading(cells, [(numbers["02-95"], place)]) == "The whole network"
     assert heading(cells, [(numbers["02-97"], 0)]) == "How do sixteen maps become one number?"
