@@ -98,10 +98,11 @@ def test_an_anchor_for_paper_carries_the_name_of_its_notebook():
     names = ["00_start", "01_tools"]
     article = '<article role="main"><h2 id="a">A</h2><a href="#a"></a><a href="01_tools.html#b">'
     article += '</a><a href="01_tools.html"></a><a href="../docs/x.html#c"></a><details><b>x</b>'
+    article += '<details class="a hide b">'
     assert with_own_names(article, "00_start", names) == (
         '<article id="00_start" role="main"><h2 id="00_start.a">A</h2><a href="#00_start.a"></a>'
         f'<a href="#01_tools.b"></a><a href="#01_tools"></a><a href="{URL}"></a>'
-        "<details open><b>x</b>"
+        '<details open><b>x</b><details class="a hide b">'
     )
 
 

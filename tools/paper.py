@@ -15,7 +15,7 @@ STYLE = """
 article { break-before: page; }
 article:first-of-type { break-before: auto; }
 .headerlink, .copybtn, .prev-next-footer { display: none !important; }
-h1, h2, h3 { break-after: avoid; }
+h1, h2, h3 { break-after: avoid; break-inside: avoid; }
 .cell_output img, table, details { break-inside: avoid; }
 .cell { break-inside: auto; }
 .cell pre { white-space: pre-wrap !important; font-size: 11px !important; }
@@ -51,7 +51,8 @@ def with_own_names(article, name, names):
 
     article = re.sub(r'\bid="([^"]*)"', rf'id="{name}.\1"', article)
     article = re.sub(r'\bhref="([^"]*)"', changed, article)
-    article = re.sub(r"<details(?! class=\"hide)", "<details open", article)  # paper cannot unfold
+    # Paper cannot unfold an answer; cells that are hidden on the site stay so.
+    article = re.sub(r"<details(?![^>]*\bhide\b)", "<details open", article)
     return article.replace("<article", f'<article id="{name}"', 1)
 
 
@@ -67,6 +68,7 @@ def one_page(site):
     # The head with formulas is the one of a page that has some: all have the same style.
     head = next(page for page in pages if "MathJax.js" in page).partition("</head>")[0]
     head = re.sub(r"<script(?![^>]*(?:MathJax|mathjax)).*?</script>", "", head, flags=re.DOTALL)
+    head = re.sub(r'<link rel="(?:index|search|next|prev)"[^>]*>', "", head)
     title = "<title>The MNIST notebooks: the path</title>"
     head = re.sub(r"<title>.*?</title>", title, head, flags=re.DOTALL)
     return f"{head}<style>{STYLE}</style></head><body>{''.join(articles)}</body></html>"
