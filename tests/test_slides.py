@@ -115,6 +115,7 @@ def test_sentences_and_predictions_are_taken_whole():
     )
     assert sentence(text, "It is") == ("It is 98.1 %: `a.b` is *not* (yet) it.", 7)
     assert prediction(text)[0] == "On paper: why?\nHow?"
+    assert prediction("**Predict** the share.")[0] == "Predict the share."
     with pytest.raises(Missing):
         sentence(text, "Last")
     with pytest.raises(Missing):

@@ -31,7 +31,7 @@ SHEET = DOCS / "take_home.md"
 SPECIFICATION = importlib.util.find_spec("sphinx_revealjs")
 LINES = 9  # of printed text that fit on a slide
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\([^)]*\)")
-PREDICTION = re.compile(r"\*\*Predict:?\*\*[:,]? *(.*?)(?=\n\s*\n|\Z)", re.DOTALL)
+PREDICTION = re.compile(r"\*\*Predict(:?\*\*[:,]?) *(.*?)(?=\n\s*\n|\Z)", re.DOTALL)
 SENTENCE_END = re.compile(r"[.!?][*`)']*(?=\s|$)")
 
 read = functools.cache(read_notebook)
@@ -80,7 +80,9 @@ def prediction(text):
     found = PREDICTION.search(text)
     if not found:
         raise Missing("it asks for no prediction")
-    asked = found[1].strip()
+    asked = found[2].strip()
+    if found[1] == "**":  # 'Predict the share': the word belongs to the sentence
+        asked = f"predict {asked}"
     return asked[:1].upper() + asked[1:], found.start()
 
 
