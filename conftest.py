@@ -32,6 +32,7 @@ SECONDS = {
     "00_start_here.ipynb": 70,
     "test_explorer_script.py": 60,
     "test_site.py": 60,
+    "test_slides.py": 10,
     "test_to_mnist.py": 60,
     "test_environments.py": 60,
     "test_checkpoints.py": 50,
