@@ -31,10 +31,11 @@ SECONDS = {
     "05_training.ipynb": 75,
     "00_start_here.ipynb": 70,
     "test_explorer_script.py": 60,
+    "test_site.py": 60,
     "test_to_mnist.py": 60,
     "test_environments.py": 60,
     "test_checkpoints.py": 50,
-    "08_best_practices.ipynb": 40,
+    "08_best_practices.ipynb": 60,
     "09_transfer_learning.ipynb": 40,
     "10_memory_footprint.ipynb": 40,
     "11_strengths_and_limits.ipynb": 40,
@@ -43,7 +44,6 @@ SECONDS = {
     "07_filters_and_predictions.ipynb": 30,
     "test_helpers.py": 30,
     "test_fork.py": 20,
-    "test_other_data.py": 20,
     "test_transfer.py": 15,
 }
 
