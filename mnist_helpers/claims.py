@@ -55,10 +55,7 @@ def run_arms(arms, seeds):
     results = {}
     for name, arm in arms.items():
         runs = [arm(seed) for seed in range(seeds)]
-        results[name] = {
-            figure: torch.tensor([run[figure] for run in runs], dtype=torch.float32)
-            for figure in runs[0]
-        }
+        results[name] = {key: torch.tensor([float(run[key]) for run in runs]) for key in runs[0]}
     return results
 
 
@@ -103,6 +100,7 @@ def compare(treated, baseline, matters, *, no_worse=False, unit="points"):
     else:
         true, not_here = low > 0 and mean >= matters, high < matters
     word = "true" if true else "not here" if not_here else "undecided"
+    mean, low, high = (round(value, 2) + 0.0 for value in (mean, low, high))  # never -0.00
     return Verdict(word, f"{mean:+.2f} {unit} ({low:+.2f} to {high:+.2f})")
 
 
@@ -121,5 +119,4 @@ def in_all(conditions):
 def tell(claim, results):
     """Print a claim, which is the docstring of its function, and its verdict on ``results``."""
     verdict = claim(results)
-    print(claim.__doc__)
-    print(f"{verdict.word}: {verdict.measured}")
+    print(f"{claim.__doc__}: {verdict.word}", *verdict.measured.split("; "), sep="\n    ")
