@@ -36,7 +36,7 @@ SECONDS = {
     "test_environments.py": 60,
     "test_checkpoints.py": 50,
     "08_best_practices.ipynb": 60,
-    "09_transfer_learning.ipynb": 40,
+    "09_transfer_learning.ipynb": 55,
     "10_memory_footprint.ipynb": 40,
     "11_strengths_and_limits.ipynb": 40,
     "12_your_own_images.ipynb": 40,
