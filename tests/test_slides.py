@@ -1,9 +1,8 @@
 """A schedule's slides open without a network, move on with a key, and show all that they hold."""
 
 import pytest
-from project import paths
-
 import slides
+from project import paths
 from slides import Missing, heading, make_deck, make_sheet, make_slide, prediction, sentence
 
 SHORT = ["00-lesson", "02-filter", "02-shapes", "04-rules"]  # pictures, texts and questions

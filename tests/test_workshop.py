@@ -5,6 +5,7 @@ import re
 import nbformat
 import pytest
 from project import DOCS, path_of, paths, read
+from slides import schedules
 from workshop import (
     ENVIRONMENTS,
     README,
@@ -19,8 +20,6 @@ from workshop import (
     with_row,
     with_time,
 )
-
-from slides import schedules
 
 LENGTHS = {"two_hours": 120, "half_a_day": 210, "a_day": 420}
 LATE = "run `make minutes`"

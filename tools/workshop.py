@@ -28,7 +28,6 @@ from project import (
     words,
     write,
 )
-
 from slides import all_tables, schedules, timed
 
 README, GUIDE, ENVIRONMENTS = ROOT / "README.md", DOCS / "workshop.md", DOCS / "environments.md"
