@@ -22,7 +22,7 @@ another := Name another: make lab PYTHON=python3.13
 no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
 old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
 
-.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes seeds experiments claims sweep bench fork lint
+.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes site film seeds experiments claims bench fork lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ wheels: $(learn) ## Gather all packages for an installation without a network (A
 minutes: $(learn) ## Count the words for docs/workshop.md (ARGS=--measure runs all notebooks too)
 	$(python) tools/workshop.py $(ARGS)
 
+site: $(tools) ## Build the site into site/, without a network
+	$(python) tools/website.py $(ARGS)
+
+film: $(tools) ## Film the explorer for the README
+	$(python) tools/film.py $(ARGS)
+
 seeds: $(learn) ## Measure the test accuracy of notebook 05's recipe over ten seeds
 	$(python) tools/seeds.py $(ARGS)
 
@@ -66,9 +72,6 @@ experiments: $(tools) ## Run the experiments of a notebook of the lab: make expe
 
 claims: $(tools) ## Write docs/claims.md from what the experiments measured
 	$(python) tools/claims.py
-
-sweep: $(learn) ## Train the grid of settings that notebook 08 draws
-	$(python) tools/sweep.py $(ARGS)
 
 bench: $(learn) ## Compare the plain lesson, notebook 13 and the recipes of two other projects
 	$(python) tools/bench.py $(ARGS)

@@ -40,7 +40,8 @@ def load_mnist(folder="./data", split="train"):
     if split not in parts:
         raise ValueError(f"split must be 'train', 'validation' or 'test', but got {split!r}")
     folder = make_ready(folder)
-    dataset = MNIST(folder, train=split != "test")
+    is_training = split != "test"
+    dataset = MNIST(folder, train=is_training)
     normalize = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.5,), (0.5,))])
     part = parts[split]
     return normalize(dataset.data[part].unsqueeze(1)), dataset.targets[part]

@@ -84,17 +84,20 @@ def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decim
         signs: if given, what stands between neighbours, such as ["×", "="].
         cmap: one colour map for all grids, or a list with one for each.
         limits: (lowest, highest) value of the colour map, or a list with one pair for each grid;
-            by default those of all the numbers.
+            by default those of all the numbers, or of each grid where each has a colour map.
         decimals: how many to print.
         size: of one square, in inches.
     """
     grids = [torch.as_tensor(grid).detach().cpu().float() for grid in grids]
     grids = [grid if grid.dim() == 2 else grid.reshape(1, 1) for grid in grids]
-    everything = torch.cat([grid.flatten() for grid in grids])
-    limits = limits or (everything.min().item(), everything.max().item())
+    cmaps = [cmap] * len(grids) if isinstance(cmap, str) else cmap
+    if limits is None and isinstance(cmap, str):
+        everything = torch.cat([grid.flatten() for grid in grids])
+        limits = everything.min().item(), everything.max().item()
+    elif limits is None:
+        limits = [own_limits(grid, colors) for grid, colors in zip(grids, cmaps, strict=True)]
     pairs = limits if isinstance(limits, list) else [limits] * len(grids)
     scales = [Normalize(lowest, highest, clip=True) for lowest, highest in pairs]
-    cmaps = [cmap] * len(grids) if isinstance(cmap, str) else cmap
     gap, tallest = 1.1, max(len(grid) for grid in grids)
     width = sum(grid.shape[1] for grid in grids) + gap * (len(grids) - 1)
     head = 0.9 if titles is not None else 0.1
@@ -127,6 +130,12 @@ def show_numbers(grids, titles=None, signs=None, cmap="gray", limits=None, decim
         left += gap
     plt.close(figure)
     return figure
+
+
+def own_limits(grid, cmap):
+    """Return the lowest and the highest number; with zero in the middle where the sign counts."""
+    most = grid.abs().max().item()
+    return (-most, most) if cmap == SIGNED else (grid.min().item(), grid.max().item())
 
 
 def show_window(image, feature_map, places, size=2.0):
@@ -206,29 +215,73 @@ def show_channels(maps, kernels, row, column, bias=0.0):
     patches = maps[:, row : row + size, column : column + size]
     sums = (patches * kernels).sum(dim=(1, 2))
     most, strongest, largest = maps.max(), kernels.abs().max(), sums.abs().max()
+    in_row = min(8, channels)
+    blocks = -(-channels // in_row)
     figure, grid = plt.subplots(
-        3, channels, figsize=(10.4, 3.1), squeeze=False, height_ratios=[1, 1, 0.8]
+        3 * blocks,
+        in_row,
+        figsize=(1.1 * in_row + 1.2, 3.1 * blocks + 0.4),
+        squeeze=False,
+        height_ratios=[1, 1, 0.6] * blocks,
     )
-    for channel, (above, middle, below) in enumerate(grid.T):
+    for axes in grid.flat:
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for channel in range(channels):
+        first = 3 * (channel // in_row)
+        above, middle, below = grid[first : first + 3, channel % in_row]
         maps_drawn = above.imshow(maps[channel], AMOUNT, vmin=0, vmax=most, interpolation="nearest")
         corner = (column - 0.5, row - 0.5)
-        above.add_patch(Rectangle(corner, size, size, fill=False, ec="white", lw=1.5))
+        for color, width in (("black", 4), ("white", 2)):  # seen on bright maps and on dark ones
+            above.add_patch(Rectangle(corner, size, size, fill=False, ec=color, lw=width))
         above.set_title(str(channel), fontsize=10, loc="center", pad=2)
         kernels_drawn = middle.imshow(kernels[channel], SIGNED, vmin=-strongest, vmax=strongest)
         square = sums[channel].reshape(1, 1)
-        below.imshow(square, SIGNED, vmin=-largest, vmax=largest)  # says its number: needs no bar
+        # It says its number, so it needs no bar.
+        below.imshow(square, SIGNED, vmin=-largest, vmax=largest, extent=(-1, 1, -0.5, 0.5))
         dark = sums[channel].abs() > 0.6 * largest
         text = f"{round(sums[channel].item(), 2) + 0.0:.2f}".replace("-", "−")
         below.text(0, 0, text, ha="center", va="center", color="white" if dark else "black")
-        for axes in (above, middle, below):
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-    for axes, text in zip(grid[:, 0], ["map", "× kernel", "= sum"], strict=True):
-        axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=11)
-    for row_of_axes, drawn in zip(grid, [maps_drawn, kernels_drawn], strict=False):
-        figure.colorbar(drawn, ax=row_of_axes, aspect=5, fraction=0.02, pad=0.01, shrink=0.8)
+    for first in range(0, 3 * blocks, 3):
+        rows = grid[first : first + 3]
+        for axes, text in zip(rows[:, 0], ["map", "× kernel", "= sum"], strict=True):
+            axes.set_ylabel(text, rotation=0, ha="right", va="center", fontsize=11)
+        for row_of_axes, drawn in zip(rows, [maps_drawn, kernels_drawn], strict=False):
+            figure.colorbar(drawn, ax=row_of_axes, aspect=8, fraction=0.03, pad=0.01, shrink=0.9)
     total = f"{sums.sum():.2f} + {bias:.2f} = {sums.sum() + bias:.2f}".replace("-", "−")
     figure.supxlabel(f"all {channels} sums + bias:  {total.replace('+ −', '− ')}", fontsize=12)
+    plt.close(figure)
+    return figure
+
+
+def show_pieces(images, brightest, spots, numbers):
+    """Draw the pieces of digits that maps of ``relu2`` answer to most strongly: a row for each map.
+
+    First comes a digit with the piece in a box, then the pieces of eight digits, enlarged. Grey
+    lies outside of the picture.
+
+    Args:
+        images: of shape (N, 1, 28, 28), or more of them.
+        brightest: the largest number in each map, of shape (N, 32).
+        spots: where it is in the map of 14 × 14, row * 14 + column, of shape (N, 32).
+        numbers: which of the 32 maps to draw.
+    """
+    figure, grid = plt.subplots(len(numbers), 9, figsize=(8, len(numbers)), squeeze=False)
+    for number, (whole, *pieces) in zip(numbers, grid, strict=True):
+        whole.set_ylabel(f"map {number}")
+        best = brightest[:, number].topk(8).indices.tolist()
+        for index, axes in zip([best[0], *best], [whole, *pieces], strict=True):
+            axes.imshow(images[index, 0], "gray", interpolation="nearest")
+            axes.set(xticks=[], yticks=[], facecolor="0.6")
+            row, column = divmod(spots[index, number].item(), 14)
+            # A number of the map depends on 8 × 8 pixels, which begin 3 before its own two. Pixel
+            # 0 reaches from -0.5 to 0.5.
+            left, top = 2 * column - 3.5, 2 * row - 3.5
+            if axes is whole:
+                axes.add_patch(Rectangle((left, top), 8, 8, fill=False, ec=MARK, lw=2))
+            else:
+                axes.set(xlim=(left, left + 8), ylim=(top + 8, top))
+    figure.suptitle("A digit, and the eight pieces that the map answers to most strongly")
     plt.close(figure)
     return figure
 

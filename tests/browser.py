@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from project import RAW
+from project import RAW, installed_chromium
 
-CHROMIUM = ["chromium", "chromium-browser", "google-chrome"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 SECONDS = 300  # to wait for anything: on a busy machine it comes late, and no test fails for that
 LAB = [
@@ -33,8 +32,7 @@ expect.set_options(timeout=SECONDS * 1000)
 def chromium():
     """Start Chromium. Without one the tests are skipped, or fail where CI is set."""
     with sync_playwright() as playwright:
-        installed = filter(None, map(shutil.which, CHROMIUM))
-        path = next(installed, playwright.chromium.executable_path)
+        path = installed_chromium() or playwright.chromium.executable_path
         if not Path(path).exists():
             missing = "no Chromium here: install your system's, or run: playwright install chromium"
             pytest.fail(missing) if "CI" in os.environ else pytest.skip(missing)

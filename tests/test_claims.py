@@ -4,15 +4,15 @@ import re
 
 import pytest
 import torch
-from claims import BEGIN, END, PAGE, README, judged, page, summary, with_summary
+from claims import BEGIN, END, PAGE, README, WORDS, judged, page, summary, told, with_summary
 from experiments import missing, write_rows
-from project import PACKAGE, arms_of, claims_of, code_cells, number_of, paths, read
+from project import NOTEBOOKS, PACKAGE, arms_of, claims_of, code_cells, number_of, paths, read
 
 from mnist_helpers.claims import compare, in_all, interval, load_results, run_arms, tell
 from mnist_helpers.guards import unlikely
 
-LAB = [path for path in paths() if claims_of(path)]
-CLAIMS = [(path, claim) for path in LAB for claim in claims_of(path)]
+CLAIMS = [(path, claim) for path in paths() for claim in claims_of(path)]
+LAB = list(dict.fromkeys(path for path, _ in CLAIMS))
 # The only ones that may speak of verdicts by themselves; 13 until it is rewritten.
 JUDGES = {"08_best_practices", "13_speed_and_scale"}
 
@@ -154,8 +154,9 @@ def test_a_claim_is_a_sentence_judged_from_the_committed_results(path, claim):
 
 
 @pytest.mark.parametrize("path", LAB, ids=lambda path: path.stem)
-def test_the_results_are_those_of_the_arms(path):
+def test_the_results_are_those_of_the_arms(path, monkeypatch):
     """Ten seeds of each or more, the same for all figures; no arm that is gone."""
+    monkeypatch.chdir(NOTEBOOKS)  # the arms may load "./data"
     results = load_results(number_of(path))
     assert [*results] == [*arms_of(path)], "make experiments"
     for arm, figures in results.items():
@@ -170,6 +171,16 @@ def test_no_verdict_is_made_elsewhere():
         if path.stem not in JUDGES:
             for cell in code_cells(read(path)):
                 assert not words.search(cell.source), f"{path.stem}: {cell.source[:80]}"
+
+
+@pytest.mark.parametrize("path", [p for p in paths() if p not in LAB], ids=lambda p: p.stem)
+def test_every_claim_of_a_notebook_that_is_not_rewritten_is_in_its_table(path):
+    notebook = read(path)
+    rows = told(notebook)
+    assert bool(rows) == any("claims.append(" in cell.source for cell in notebook.cells)
+    for sentence, verdict in rows:
+        assert sentence and verdict.measured, "claim, measured, verdict"
+        assert verdict.word in WORDS
 
 
 def test_the_page_and_the_readme_say_what_the_results_say():

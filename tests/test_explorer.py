@@ -27,6 +27,7 @@ from mnist_helpers.explorer import (
     to_text,
     weights_text,
 )
+from mnist_helpers.explorer.picture import answer
 from mnist_helpers.fast import FastCNN
 
 ROOT = Path(__file__).parents[1]
@@ -220,6 +221,8 @@ def test_readers_without_a_kernel_see_a_picture(model, images):
     png = b64decode(data["image/png"])
     assert Image.open(io.BytesIO(png)).width > 1000
     assert len(png) < 50_000
+    assert answer([0.0] * 7 + [0.98, 0.02, 0.0]) == ["It reads 7", "with 98 %,", "then 8 with 2 %"]
+    assert answer([0.9999, 0.0001] + [0.0] * 8) == ["It reads 0", "with more than 99.9 %"]
     explorer.image = None
     assert "image/png" not in explorer._repr_mimebundle_()[0]
     nn.init.constant_(model.fc.weight, torch.nan)

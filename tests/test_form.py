@@ -12,13 +12,13 @@ FIRST = f"""# Make a notebook up
 
 [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({COLAB}/blob/main/notebooks/02_made_up.ipynb)
 
-**You will do**
+**What you will do**
 - one thing
 
-**You will learn**
+**What you will learn**
 - another
 
-**Before this**
+**What you need first**
 - nothing"""
 
 

@@ -71,15 +71,15 @@ def test_every_entry_is_linked_and_says_where_it_is_taught():
 
 def test_entries_are_in_order_and_their_anchors_work_everywhere():
     terms = list(entries(TEXT))
-    assert terms == sorted(set(terms)) and len(terms) == TEXT.count("\n### ")
+    assert terms == sorted(set(terms)) and len(terms) == TEXT.count("\n## ")
     # GitHub makes small letters of a heading, JupyterLab does not.
     assert all(re.fullmatch(r"[a-z -]+|md5 sum", term) for term in terms)
 
 
-GLOSSARY = """### batch
+GLOSSARY = """## batch
 Some images. Taught in [01](notebooks/01_imports.ipynb).
 
-### batch norm
+## batch norm
 A layer. *Also*: batch normalisation. Taught in [08](notebooks/08_best_practices.ipynb).
 """
 

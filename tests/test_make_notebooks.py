@@ -138,3 +138,8 @@ def test_it_is_kept_anyway_if_told_so_and_that_is_said(run, capsys):
 
 def test_cleaning_runs_nothing(run):
     assert run("--no-run") is None
+
+
+def test_what_is_nearly_grey_becomes_grey():
+    palette = [250, 238, 245, 190, 183, 186, 213, 94, 0]
+    assert notebooks.without_tint(palette) == [244, 244, 244, 186, 186, 186, 213, 94, 0]

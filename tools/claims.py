@@ -6,7 +6,7 @@ and it makes a verdict of the results.
 
 from collections import Counter
 
-from project import DOCS, ROOT, claims_of, number_of, paths, read
+from project import DOCS, ROOT, claims_of, number_of, paths, read, replaced
 
 from mnist_helpers.claims import Verdict, load_results
 
@@ -59,7 +59,7 @@ def page(rows):
     text = HEAD
     for path in dict.fromkeys(path for path, _, _ in rows):
         title = read(path).cells[0].source.splitlines()[0].removeprefix("# ")
-        text += f"\n## {path.name[:2]}: [{title}](../notebooks/{path.name})\n\n"
+        text += f"\n## {number_of(path)}: [{title}](../notebooks/{path.name})\n\n"
         text += "| People say | Verdict | Measured |\n|---|---|---|\n"
         for other, sentence, verdict in rows:
             if other == path:
@@ -76,8 +76,7 @@ def summary(rows):
 
 def with_summary(text, line):
     """Return the README's text with its line on the claims replaced."""
-    before, _, rest = text.partition(BEGIN)
-    return before + BEGIN + line + END + rest.partition(END)[2]
+    return replaced(text, BEGIN, line, END)
 
 
 def main():

@@ -5,13 +5,24 @@ that it can be handed out on a stick. Nothing is linked, since Windows asks for 
 """
 
 import argparse
-import os
 import re
 import shutil
 from pathlib import Path
 
 import nbformat
-from project import DATA, DOCS, PACKAGE, ROOT, URL, code_cells, paths, read, tagged, tags
+from project import (
+    DATA,
+    DOCS,
+    PACKAGE,
+    ROOT,
+    code_cells,
+    paths,
+    read,
+    relink,
+    tagged,
+    tags,
+    without_badge,
+)
 
 PAGES = [DOCS / "glossary.md", DOCS / "troubleshooting.md", ROOT / "LICENSE"]
 START = {
@@ -51,8 +62,7 @@ def clear(notebook):
     """Drop outputs and counts, and the badge, which would open the notebook of the repository."""
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
-    badge = r"^\[!\[Open in Colab\].*\n\n?"
-    notebook.cells[0].source = re.sub(badge, "", notebook.cells[0].source, flags=re.MULTILINE)
+    notebook.cells[0].source = without_badge(notebook.cells[0].source)
 
 
 def for_students(notebook, name):
@@ -72,26 +82,6 @@ def with_answers(notebook):
         if "exercise" in tags(exercise):
             exercise.source = solution_code(solution)
             solution.source = solution_words(solution)
-
-
-def relink(text, folder, copied):
-    """Return Markdown with its links to files changed to where these are for somebody who got it.
-
-    Args:
-        folder: where the page or notebook is in the repository.
-        copied: {path in the repository: path in the copy}. Whatever else is there is linked to
-            where it is published.
-    """
-
-    def changed(match):
-        before, target, part = match.groups()
-        path = Path(os.path.normpath(folder / target))
-        if not target or re.match(r"[a-z]+:", target) or not path.exists():
-            return match[0]
-        place = path.relative_to(ROOT)
-        return before + copied.get(place, f"{URL}/blob/main/{place.as_posix()}") + part
-
-    return re.sub(r'(\]\(|\b(?:href|src)=")([^)\s"#]*)((?:#[^)\s"]*)?)', changed, text)
 
 
 def copy_what_notebooks_read(folder):

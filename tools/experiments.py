@@ -10,6 +10,7 @@ import argparse
 import csv
 import datetime
 import fnmatch
+import io
 import multiprocessing
 import os
 import platform
@@ -17,15 +18,17 @@ import sys
 import traceback
 from pathlib import Path
 
-from project import NOTEBOOKS, PACKAGE, arms_of, path_of
+from project import NOTEBOOKS, PACKAGE, arms_of, number_of, path_of
 from tqdm import tqdm
+
+from mnist_helpers.files import write_whole
 
 COLUMNS = ["arm", "seed", "figure", "value", "date", "machine", "versions"]
 
 
 def results_of(path):
     """Return the path of the results of a notebook."""
-    return PACKAGE / "results" / f"{path.name[:2]}.csv"
+    return PACKAGE / "results" / f"{number_of(path)}.csv"
 
 
 def read_rows(file):
@@ -39,12 +42,11 @@ def write_rows(file, rows, arms):
     """Write the rows in the order of the arms, then of the seeds; a crash loses no old ones."""
     order = {name: number for number, name in enumerate(arms)}
     rows = sorted(rows, key=lambda row: (order[row["arm"]], int(row["seed"])))
-    unfinished = file.with_suffix(".part")
-    with unfinished.open("w", encoding="utf-8", newline="") as lines:
-        table = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    os.replace(unfinished, file)
+    lines = io.StringIO()
+    table = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    write_whole(file, lines.getvalue().encode())
 
 
 def machine():

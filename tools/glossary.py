@@ -18,7 +18,7 @@ SKIP = re.compile(
 
 def entries(text):
     """Return {term: body} of the glossary's text."""
-    parts = re.findall(r"^### (.*)\n((?:(?!#).*\n?)*)", text, re.MULTILINE)
+    parts = re.findall(r"^## (.*)\n((?:(?!#).*\n?)*)", text, re.MULTILINE)
     return {term: body.strip() for term, body in parts}
 
 

@@ -15,15 +15,14 @@ import time
 from pathlib import Path
 
 import nbformat
-from form import COLLAPSED
+from form import COLLAPSED, size_is_small
 from glossary import PAGE, link_terms
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
-from project import ROOT, code_cells, paths, read, tagged, write
+from project import ROOT, code_cells, paths, read, write
 from quiet import disturbance
 
-PICTURE = ROOT / ".github" / "mistakes.png"  # the README shows it
 METADATA = {
     "kernelspec": {
         "display_name": "Python 3 (ipykernel)",
@@ -84,26 +83,41 @@ def clean(notebook):
     return notebook
 
 
-def with_fewer_colors(text):
+def with_fewer_colors(text, most=256):
     """Return a PNG in base64 with 256 colours at most: less than half the size, unseen.
 
     The colours are those that cover the picture best, not the most frequent ones: a colour bar has
     many that cover a few pixels each.
     """
     picture, small = Image.open(io.BytesIO(base64.b64decode(text))), io.BytesIO()
-    if picture.mode == "P":
+    if picture.mode == "P" and len(picture.getcolors()) <= most:
         return text  # from an earlier run
     few = picture.convert("RGB").quantize(
-        256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        most, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
     )
+    few.putpalette(without_tint(few.getpalette()))
     few.save(small, "PNG", optimize=True)
     return min(base64.b64encode(small.getvalue()).decode(), text, key=len)
 
 
-def picture(notebook):
-    """Return the PNG that the cell tagged 'picture' has drawn, or None without such a cell."""
-    for cell in tagged(notebook, "picture"):
-        return base64.b64decode(cell.outputs[0].data["image/png"])
+def without_tint(palette, most=16):
+    """Make those colours grey that are nearly so: a palette of few colours tints pale greys."""
+    colors = [palette[start : start + 3] for start in range(0, len(palette), 3)]
+    nearly = [max(color) - min(color) <= most for color in colors]
+    grey = [[round(sum(color) / 3)] * 3 for color in colors]
+    chosen = [grey[n] if nearly[n] else color for n, color in enumerate(colors)]
+    return [value for color in chosen for value in color]
+
+
+def fit_size(notebook):
+    """Take 128 colours for each picture, then 64, as long as a notebook is too large."""
+    for most in (128, 64):
+        if not list(size_is_small(notebook, None)):
+            return
+        for cell in code_cells(notebook):
+            for output in cell.outputs:
+                if png := output.get("data", {}).get("image/png"):
+                    output.data["image/png"] = with_fewer_colors(png, most)
 
 
 def without_machine(text):
@@ -129,9 +143,8 @@ def renew(path, arguments):
     if arguments.checked:  # what follows it was checked before it, too
         stop_if_disturbed(f"{path.name} was run, but not written")
     link_terms(notebook, PAGE.read_text(encoding="utf-8"))
+    fit_size(notebook)
     write(notebook, path)
-    if png := picture(notebook):
-        PICTURE.write_bytes(png)
     print(f"{path.name}: {seconds:.1f} s, {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 

@@ -1,7 +1,9 @@
 """What tools and tests share: where things are, how notebooks are read, what they teach."""
 
 import ast
+import os
 import re
+import shutil
 import symtable
 import tomllib
 import types
@@ -76,6 +78,43 @@ def words(text):
     text = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"\]\([^)]*\)|<[^>]*>", " ", re.sub(r"`[^`\n]*`", "`code`", text))
     return [word for word in text.split() if re.search(r"\w", word)]
+
+
+def replaced(text, begin, new, end):
+    """Return ``text`` with what stands between two lines replaced by ``new``."""
+    before, _, rest = text.partition(begin)
+    return before + begin + new + end + rest.partition(end)[2]
+
+
+def without_badge(text):
+    """Return Markdown without the badge, which opens the notebook of the repository."""
+    return re.sub(r"^\[!\[Open in Colab\].*\n\n?", "", text, flags=re.MULTILINE)
+
+
+def relink(text, folder, copied):
+    """Return Markdown with its links to files changed to where these are for somebody who got it.
+
+    Args:
+        folder: where the page or notebook is in the repository.
+        copied: {path in the repository: path in the copy}. Whatever else is there is linked to
+            where it is published.
+    """
+
+    def changed(match):
+        before, target, part = match.groups()
+        path = Path(os.path.normpath(folder / target))
+        if not target or re.match(r"[a-z]+:", target) or not path.exists():
+            return match[0]
+        place, kind = path.relative_to(ROOT), "tree" if path.is_dir() else "blob"
+        return before + copied.get(place, f"{URL}/{kind}/main/{place.as_posix()}") + part
+
+    return re.sub(r'(\]\(|\b(?:href|src)=")([^)\s"#]*)((?:#[^)\s"]*)?)', changed, text)
+
+
+def installed_chromium():
+    """Return the path of the system's Chromium or Chrome, or None."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 def parse_cell(source):
@@ -193,6 +232,8 @@ def arms_of(notebook):
 def claims_of(notebook):
     """Return the claims of a notebook: functions from results to a verdict."""
     names = defined_in(notebook, lambda name: name.startswith("claim_"))
+    if not names:
+        return []
     module = taught(notebook, *names)
     return [getattr(module, name) for name in names]
 

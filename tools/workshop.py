@@ -18,9 +18,7 @@ from pathlib import Path
 
 import psutil
 from nbclient import NotebookClient
-from project import DOCS, ROOT, paths, read, tags, words, write
-
-from notebooks import replaced
+from project import DOCS, ROOT, paths, read, replaced, tags, words, write
 
 PAGE = DOCS / "workshop.md"
 ENVIRONMENTS = DOCS / "environments.md"
