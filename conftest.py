@@ -44,7 +44,6 @@ SECONDS = {
     "07_filters_and_predictions.ipynb": 30,
     "test_helpers.py": 30,
     "test_fork.py": 20,
-    "test_other_data.py": 20,
     "test_transfer.py": 15,
 }
 

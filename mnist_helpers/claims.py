@@ -103,6 +103,7 @@ def compare(treated, baseline, matters, *, no_worse=False, unit="points"):
     else:
         true, not_here = low > 0 and mean >= matters, high < matters
     word = "true" if true else "not here" if not_here else "undecided"
+    mean, low, high = (round(value, 2) + 0.0 for value in (mean, low, high))  # never -0.00
     return Verdict(word, f"{mean:+.2f} {unit} ({low:+.2f} to {high:+.2f})")
 
 
@@ -121,5 +122,4 @@ def in_all(conditions):
 def tell(claim, results):
     """Print a claim, which is the docstring of its function, and its verdict on ``results``."""
     verdict = claim(results)
-    print(claim.__doc__)
-    print(f"{verdict.word}: {verdict.measured}")
+    print(f"{claim.__doc__}: {verdict.word}", *verdict.measured.split("; "), sep="\n    ")

@@ -14,6 +14,8 @@ from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from mnist_helpers.files import at_home
+
 LONGEST = 800  # pixels; more is never needed, and a page of 108 megapixels takes gigabytes
 MOST_PIXELS = 40e6  # of a picture that has to be unpacked whole before it can be shrunk
 MOST_FRAMES = 50  # looked at, for one in which there is something
@@ -37,6 +39,8 @@ def open_picture(picture):
     """
     if isinstance(picture, Image.Image):
         return _decode(picture)
+    if isinstance(picture, (str, Path)):
+        picture = at_home(picture)
     try:
         with warnings.catch_warnings():  # Pillow's own, about large pictures: see _check_size
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -49,7 +53,7 @@ def open_picture(picture):
         opened = _open_heic(picture)
     except Exception as error:
         raise _unreadable(error) from error
-    if isinstance(picture, (str, Path)):
+    if isinstance(picture, Path):
         with opened:
             return _decode(opened)
     return _decode(opened)
@@ -79,7 +83,7 @@ def _open_heic(picture):
 
 
 def _first_bytes(picture):
-    if isinstance(picture, (str, Path)):
+    if isinstance(picture, Path):
         with open(picture, "rb") as file:
             return file.read(12)
     picture.seek(0)

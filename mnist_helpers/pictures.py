@@ -35,19 +35,36 @@ def average_blocks(grey, most=400):
     return grey.reshape(rows, block, columns, block).mean(axis=(1, 3))
 
 
+def border_of(picture):
+    """Return the outermost rows and columns of a picture, one after the other."""
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+
+
+def is_drawing(grey):
+    """Return whether a picture is a drawing, whose paper is even, and not a photograph.
+
+    Most pixels of a drawing, and nearly all of the outermost, have one grey, that of the paper. Or
+    nine tenths have exactly one of two greys, paper and ink. What is smaller than 64 pixels is
+    taken for a drawing.
+    """
+    border = border_of(grey)
+    even = np.median(border)
+    same, same_at_border = (np.abs(part - even) < 1.5 for part in (grey, border))
+    if max(grey.shape) < 64 or same.all() or (same.mean() > 0.5 and same_at_border.mean() > 0.9):
+        return True
+    distances = [np.abs(grey - plain) for plain in (even, np.median(grey[~same]))]
+    return bool(np.mean(np.minimum(*distances) < 0.5) > 0.9)
+
+
 def find_paper(grey):
     """Return the brightness of the paper under each pixel, of shape (H, W).
 
-    In a drawing it is even: most pixels, and nearly all of the outermost, have one grey. What is
-    smaller than 64 pixels is taken for a drawing. In a photograph, the paper changes slowly: on a
-    copy of 32 pixels, each pixel becomes the median of a square around it. A square has more paper
-    than ink, so the ink disappears; the edges of shadows stay.
+    In a drawing it is even. In a photograph, the paper changes slowly: on a copy of 32 pixels, each
+    pixel becomes the median of a square around it. A square has more paper than ink, so the ink
+    disappears; the edges of shadows stay.
     """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    even = np.median(border)
-    same, same_at_border = (np.mean(np.abs(part - even) < 1.5) for part in (grey, border))
-    if max(grey.shape) < 64 or (same > 0.5 and same_at_border > 0.9):
-        return np.full(grey.shape, even)
+    if is_drawing(grey):
+        return np.full(grey.shape, np.median(border_of(grey)))
     small = average_blocks(grey, 32)
     small = ndimage.median_filter(small, max(small.shape) // 5 * 2 + 1, mode="mirror")
     block = math.ceil(max(grey.shape) / 32)
@@ -63,11 +80,11 @@ def find_ink(grey, paper):
     Raises:
         ValueError: when nothing is drawn, or when most of the picture differs from the paper.
     """
-    difference = grey - paper
+    photographed, difference = not is_drawing(grey), grey - paper
     if difference[difference > 12].sum() > -difference[difference < -12].sum():
         grey, paper = 255 - grey, 255 - paper
-    # Beside the edge of a shadow, the paper that counts is the darker one.
-    paper = ndimage.minimum_filter(paper, max(grey.shape) // 32 * 2 + 1)
+    if photographed:  # beside the edge of a shadow, the paper that counts is the darker one
+        paper = ndimage.minimum_filter(paper, max(grey.shape) // 32 * 2 + 1)
     ink = np.clip((paper - grey) / np.maximum(paper, 1), 0, 1)
     if ink.max() < 0.1:
         raise ValueError("nothing drawn: no pixel differs from the paper by a tenth or more")
@@ -137,9 +154,8 @@ def erase_surroundings(ink):
     far, least = max(ink.shape), max(0.1, 0.2 * ink.max())
     while True:
         numbers, boxes = find_parts(ink)
-        border = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
         area = np.bincount(numbers.ravel())
-        touching = np.bincount(border, minlength=len(area))
+        touching = np.bincount(border_of(numbers), minlength=len(area))
         outside = np.zeros(len(area), bool)
         for number, box in boxes.items():
             long = longer_side(box)
@@ -148,11 +164,11 @@ def erase_surroundings(ink):
         if not outside.any():
             break
         ink = np.where(outside[numbers], 0, ink)
-        if ink.max() <= least:
-            raise ValueError(
-                "nothing but what reaches the edge, such as a shadow, the table, or lines: "
-                "crop the picture close to the digit, or photograph it in even light"
-            )
+    if ink.max() <= least:
+        raise ValueError(
+            "nothing but what reaches the edge, such as a shadow, the table, or lines: "
+            "crop the picture close to the digit, or photograph it in even light"
+        )
     most = np.bincount(numbers.ravel(), ink.ravel())[list(boxes)].argmax()
     if touching[list(boxes)[most]]:
         raise ValueError("the digit reaches the edge of the picture: leave some paper around it")
@@ -268,7 +284,7 @@ def to_mnist(picture):
     grey = average_blocks(to_grey(picture).numpy())
     paper = find_paper(grey)
     ink = find_ink(grey, paper)
-    if np.ptp(paper) > 0:  # a photograph
+    if not is_drawing(grey):
         ink = erase_surroundings(erase_lines(ink))
     ink = scale_to_20(crop(pick_digit(ink)))
     return 2 * center(ink)[None] - 1

@@ -423,7 +423,17 @@ def plot_history(history, smooth=100):
     return figure
 
 
-def draw_gains(results, live, arms, *, baseline="baseline", figure="accuracy", unit="points"):
+def draw_gains(
+    results,
+    live,
+    arms,
+    *,
+    baseline="baseline",
+    figure="accuracy",
+    unit="points",
+    matters=None,
+    title="",
+):
     """Draw what arms gain over a baseline: a row for each, a dot for each seed, paired.
 
     Grey dots are the committed seeds, the bar is the 95 % interval of their mean; diamonds are the
@@ -434,6 +444,10 @@ def draw_gains(results, live, arms, *, baseline="baseline", figure="accuracy", u
             arms.
         arms: their names, or {name: what to write in its row}.
         figure: which of the figures of an arm to draw.
+        unit: of that figure.
+        matters: the difference that was fixed beforehand, drawn as a dotted line; negative for a
+            loss that would matter.
+        title: what to see.
     """
     labels = arms if isinstance(arms, dict) else {name: name for name in arms}
     drawing, axes = plt.subplots(figsize=(7, 0.9 + 0.42 * len(labels)))
@@ -447,7 +461,12 @@ def draw_gains(results, live, arms, *, baseline="baseline", figure="accuracy", u
             now = live[name][figure] - live[baseline][figure]
             axes.plot(now, torch.full_like(now, row), "D", color=MARK, markersize=6)
     axes.axvline(0, color="black", lw=1)
+    if matters is not None:
+        axes.axvline(matters, color="0.3", lw=1, ls=":")
+        at = {"xycoords": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+        axes.annotate("what matters", (matters, 1.01), **at)
     axes.set_yticks(range(len(labels)), labels.values())
     axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=f"gain in {figure} ({unit})")
+    axes.set_title(title, pad=20 if matters is not None else None)
     plt.close(drawing)
     return drawing

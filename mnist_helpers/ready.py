@@ -1,6 +1,7 @@
 """Is this machine ready? Notebook 00 asks it last; in a terminal: python -m mnist_helpers.ready."""
 
 import importlib.metadata
+import os
 import platform
 import shutil
 import sys
@@ -109,6 +110,7 @@ def check(folder="./data"):
     Returns:
         list[str]: what to fix; empty when all is well.
     """
+    folder = os.path.expanduser(folder)  # ~ is the home folder
     problems = []
     for one_check in CHECKS:
         try:

@@ -1,5 +1,7 @@
 """A claim is judged by one rule, out of the committed results, and could have lost."""
 
+import contextlib
+import io
 import re
 
 import pytest
@@ -81,6 +83,7 @@ def test_several_conditions():
     assert in_all({"a": true, "b": undecided}).word == "partly"
     assert in_all({"a": not_here, "b": undecided}).word == "undecided"
     assert in_all({"a": true, "b": not_here}).measured.startswith("a: true, +1.00 points")
+    assert compare(torch.tensor([-0.001, -0.002]), torch.zeros(2), 1).measured.startswith("+0.00")
 
 
 def test_a_claim_is_told(capsys):
@@ -92,7 +95,7 @@ def test_a_claim_is_told(capsys):
     results = run_arms(arms, seeds=3)
     assert results["fish"]["height"].tolist() == pytest.approx([1, 1.1, 1.2])
     tell(claim_fish_fly, results)
-    assert capsys.readouterr().out == "Fish fly\ntrue: +1.10 m (+0.85 to +1.35)\n"
+    assert capsys.readouterr().out == "Fish fly: true\n    +1.10 m (+0.85 to +1.35)\n"
 
 
 def test_a_live_seed_far_from_the_committed_ones_is_seen():
@@ -148,9 +151,10 @@ def test_every_claim_could_have_had_each_outcome(path, claim):
 )
 def test_a_claim_is_a_sentence_judged_from_the_committed_results(path, claim):
     assert re.fullmatch(r"[A-Z].*[^.]", claim.__doc__), "one line, without a full stop"
-    verdict = claim(load_results(number_of(path)))
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        tell(claim, load_results(number_of(path)))
     texts = [output.get("text", "") for cell in code_cells(read(path)) for output in cell.outputs]
-    assert any(f"{claim.__doc__}\n{verdict.word}: {verdict.measured}" in text for text in texts)
+    assert any(told.getvalue() in text for text in texts)
 
 
 @pytest.mark.parametrize("path", LAB, ids=lambda path: path.stem)

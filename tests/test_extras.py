@@ -1,4 +1,4 @@
-"""Notebooks 09 and 10 run to their end without the extras, and say which ones are missing."""
+"""Notebook 09 runs to its end without the extras, and says which ones are missing."""
 
 import ast
 import os
@@ -14,7 +14,6 @@ from project import NOTEBOOKS, PROJECT, printed, read
 EXTRAS = [Requirement(line).name for line in PROJECT["optional-dependencies"]["extras"]]
 ROWS = {  # what the tables must still say, and what they cannot say without the extras
     "09_transfer_learning": ("| A pretrained network costs nothing |", "EfficientNet-Lite0 373"),
-    "10_memory_footprint": ("| dense |", "| int8, onnxruntime |"),
 }
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,15 @@ from sklearn.datasets import load_sample_image
 
 from mnist_helpers import CNN, load_mnist, make_loader, predict, to_mnist, train_one_epoch
 from mnist_helpers.opening import PictureFolder, open_picture
-from mnist_helpers.pictures import average_blocks, find_ink, find_paper, find_things, to_grey
+from mnist_helpers.pictures import (
+    average_blocks,
+    find_ink,
+    find_paper,
+    find_things,
+    is_drawing,
+    ndimage,
+    to_grey,
+)
 
 SEVEN = [(12, 10), (28, 11), (20, 32)]
 
@@ -347,6 +356,72 @@ def test_open_picture_gives_8_bits_and_a_bounded_size():
         picture = open_picture(Image.new(mode, (3000, 100)))
         assert picture.mode in ("RGB", "RGBA"), mode
         assert max(picture.size) <= 1600 or mode in ("I;16", "I", "F"), mode
+
+
+def test_a_tilde_means_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # Windows
+    (tmp_path / "seven").mkdir()
+    Image.fromarray(draw([SEVEN])).save(tmp_path / "seven" / "drawn.png")
+    for path in ["~/seven/drawn.png", Path("~", "seven", "drawn.png")]:
+        assert torch.equal(to_mnist(path), to_mnist(draw([SEVEN])))
+    assert len(PictureFolder("~", loader=to_grey)) == 1
+    (tmp_path / "photograph.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(ValueError, match="HEIC"):
+        to_mnist("~/photograph.heic")
+
+
+# Drawing or photograph
+
+
+def test_rounding_noise_decides_nothing(monkeypatch):
+    """A page whose paper comes out even, or even but for rounding, is the same photograph."""
+    page = np.full((400, 300), 200.0)
+    page[150:250, 130:160] = 30
+    page[:60], page[-60:] = 0, 0  # black bars
+    page += np.random.default_rng(0).choice([-2, 0, 2], page.shape)  # grain
+    page = page.clip(0, 255).astype(np.uint8)
+    assert not is_drawing(page.astype(float))
+    expected = to_mnist(page)
+    for noise in [0, 1e-13]:
+        paper = np.full((400, 300), 200.0)
+        paper[0, 0] += noise
+        monkeypatch.setattr("mnist_helpers.pictures.find_paper", lambda grey, paper=paper: paper)
+        assert torch.allclose(to_mnist(page), expected, atol=0.1)
+
+
+def test_an_even_paper_is_not_filtered(monkeypatch):
+    def never(*args, **options):
+        raise AssertionError("a filter that changes nothing")
+
+    expected = to_mnist(draw([SEVEN], 200))
+    monkeypatch.setattr(ndimage, "minimum_filter", never)
+    assert torch.equal(to_mnist(draw([SEVEN], 200)), expected)
+
+
+def test_simulated_photographs_are_no_drawings(digits):
+    for number, condition in enumerate(CONDITIONS.values()):
+        file = photograph(digits[0][0], np.random.default_rng(number), **condition)
+        assert not is_drawing(average_blocks(to_grey(file).numpy()))
+
+
+@pytest.mark.parametrize("polarity", [0, 255])
+def test_a_drawing_that_is_full_of_ink(polarity):
+    """No word on shadows or a table: a pad has none."""
+    square = np.pad(np.full((120, 120), 255, np.uint8), 10)
+    to_the_edge = np.pad(np.full((130, 120), 255, np.uint8), [(10, 0), (10, 10)])
+    zigzag = [(40 if y % 48 else 240, y) for y in range(24, 260, 24)]
+    coarse = Image.fromarray(draw([zigzag], 280, pen=44))
+    scribble = np.array(coarse.resize((140, 140), Image.Resampling.BOX))
+    for pad in [square, to_the_edge, scribble]:
+        assert is_drawing(pad.astype(float))
+        with pytest.raises(ValueError, match="more ink than paper: crop"):
+            to_mnist(pad ^ polarity)
+
+
+def test_a_drawing_may_reach_the_edge():
+    seven = draw([[(0, 0), (139, 0), (60, 139)]], 140, pen=24)
+    assert_like_mnist(to_mnist(seven))
 
 
 # Photographs of paper

@@ -5,6 +5,7 @@ import importlib
 import importlib.metadata
 import re
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -38,6 +39,16 @@ def test_every_section_is_in_the_table():
 def test_the_check_names_sections_of_the_page():
     assert set(ready.SECTIONS.values()) <= set(HEADINGS)
     assert any("](../docs/troubleshooting.md)" in cell.source for cell in markdown_cells(read(0)))
+
+
+def test_a_tilde_means_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # Windows
+    folders = []
+    monkeypatch.setattr(ready, "CHECKS", [folders.append])
+    for folder in ["~/data", Path("~/data")]:
+        ready.check(folder)
+    assert [*map(Path, folders)] == [tmp_path / "data"] * 2
 
 
 def test_a_machine_that_is_ready(capsys):

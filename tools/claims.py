@@ -63,7 +63,8 @@ def page(rows):
         text += "| People say | Verdict | Measured |\n|---|---|---|\n"
         for other, sentence, verdict in rows:
             if other == path:
-                text += f"| {sentence} | **{verdict.word}** | {verdict.measured} |\n"
+                measured = verdict.measured.replace("; ", "<br>")
+                text += f"| {sentence} | **{verdict.word}** | {measured} |\n"
     return text
 
 

@@ -317,7 +317,6 @@ function medianFilter({ values, height, width }, size) {
 
 // `block` times as many rows and columns, linearly between the middles of the small ones.
 function enlarge({ values, height, width }, block) {
-  // In SciPy's order, to the last bit: whether an even paper comes out even decides (see `toMnist`).
   const between = side => Array.from({ length: side * block }, (_, i) => {
     const place = clip((i + 0.5) * (side / (side * block)) - 0.5, 0, side - 1), low = Math.floor(place);
     return [low, Math.min(low + 1, side - 1), 1 - (place - low), place - low];
@@ -331,27 +330,28 @@ function enlarge({ values, height, width }, block) {
   return large;
 }
 
+// Whether a picture is a drawing, whose paper is even: most of its pixels, and nearly all of the
+// outermost, have one grey, or nine tenths have exactly one of two, paper and ink.
+export function isDrawing(grey) {
+  const { values } = grey, border = borderOf(grey), even = median(border);
+  const share = (part, has) => part.filter(has).length / part.length, near = value => Math.abs(value - even) < 1.5;
+  const others = values.filter(value => !near(value));
+  if (longest(grey) < 64 || !others.length || (share(values, near) > 0.5 && share(border, near) > 0.9)) return true;
+  const ink = median(others);
+  return share(values, value => Math.min(Math.abs(value - even), Math.abs(value - ink)) < 0.5) > 0.9;
+}
+
 // The brightness of the paper under each pixel: even in a drawing, changing slowly in a photograph.
 export function findPaper(grey) {
-  const { values, height, width } = grey, border = borderOf(grey), even = median(border);
-  const same = part => {
-    let count = 0;
-    for (let i = 0; i < part.length; i++) if (Math.abs(part[i] - even) < 1.5) count++;
-    return count / part.length;
-  };
-  if (longest(grey) < 64 || (same(values) > 0.5 && same(border) > 0.9))
-    return makePicture(height, width, new Float64Array(values.length).fill(even));
+  const { values, height, width } = grey;
+  if (isDrawing(grey))
+    return makePicture(height, width, new Float64Array(values.length).fill(median(borderOf(grey))));
   const small = averageBlocks(grey, 32), block = Math.ceil(longest(grey) / 32);
   const smooth = medianFilter(small, 2 * Math.floor(longest(small) / 5) + 1);
   const large = enlarge(smooth, block), paper = makePicture(height, width);
   for (let row = 0; row < height; row++)
     paper.values.set(large.values.subarray(row * large.width, row * large.width + width), row * width);
   return paper;
-}
-
-function isEven({ values }) {
-  for (let i = 0; i < values.length; i++) if (values[i] !== values[0]) return false;
-  return true;
 }
 
 // The least of `size` rows around each, or the most.
@@ -380,7 +380,7 @@ export function findInk(grey, paper) {
   let behind = makePicture(height, width, paper.values.slice()), count = 0;
   if (turn) for (let i = 0; i < behind.values.length; i++) behind.values[i] = 255 - behind.values[i];
   // Beside the edge of a shadow, the paper that counts is the darker one.
-  if (!isEven(paper)) behind = leastAround(behind, 2 * Math.floor(longest(grey) / 32) + 1);
+  if (!isDrawing(grey)) behind = leastAround(behind, 2 * Math.floor(longest(grey) / 32) + 1);
   for (let i = 0; i < grey.values.length; i++) {
     const light = behind.values[i], value = turn ? 255 - grey.values[i] : grey.values[i];
     ink.values[i] = clip((light - value) / (light > 1 ? light : 1), 0, 1);
@@ -626,7 +626,7 @@ export function center({ values, height, width }) {
 export function toMnist(values, height, width = height, steps = {}) {
   const grey = steps.grey = averageBlocks(makePicture(height, width, new Float64Array(values)));
   const paper = steps.paper = findPaper(grey);
-  steps.photograph = !isEven(paper);
+  steps.photograph = !isDrawing(grey);
   let ink = steps.ink = findInk(grey, paper);
   if (steps.photograph) {
     ink = steps.unruled = eraseLines(ink);
