@@ -55,10 +55,7 @@ def run_arms(arms, seeds):
     results = {}
     for name, arm in arms.items():
         runs = [arm(seed) for seed in range(seeds)]
-        results[name] = {
-            figure: torch.tensor([run[figure] for run in runs], dtype=torch.float32)
-            for figure in runs[0]
-        }
+        results[name] = {key: torch.tensor([float(run[key]) for run in runs]) for key in runs[0]}
     return results
 
 

@@ -423,6 +423,40 @@ def plot_history(history, smooth=100):
     return figure
 
 
+def draw_differences(rows, label, *, now=None, matters=None, title=""):
+    """Draw paired differences: a row for each name, a dot for each seed, and return the figure.
+
+    Grey dots are the committed seeds, the bar is the 95 % interval of their mean; diamonds are the
+    seeds that ran just now.
+
+    Args:
+        rows, now: {name: differences, of shape (seeds,)}; ``now`` may have fewer names.
+        label: what is written below the axis, with its unit.
+        matters: the difference that was fixed beforehand, drawn as a dotted line; negative for a
+            loss that would matter.
+        title: what to see.
+    """
+    drawing, axes = plt.subplots(figsize=(7, 0.9 + 0.42 * len(rows)))
+    for row, (name, differences) in enumerate(rows.items()):
+        mean, low, high = interval(differences)
+        axes.plot([low, high], [row, row], color=TRAINING, lw=9, alpha=0.3, solid_capstyle="butt")
+        axes.plot([mean, mean], [row - 0.25, row + 0.25], color=TRAINING, lw=2)
+        places = torch.full_like(differences, row)
+        axes.plot(differences, places, "o", color="0.4", markersize=4, alpha=0.7)
+        if name in (now or {}):
+            axes.plot(now[name], torch.full_like(now[name], row), "D", color=MARK, markersize=6)
+    axes.axvline(0, color="black", lw=1)
+    if matters is not None:
+        axes.axvline(matters, color="0.3", lw=1, ls=":")
+        at = {"xycoords": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+        axes.annotate("what matters", (matters, 1.01), **at)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=label)
+    axes.set_title(title, pad=20 if matters is not None else None)
+    plt.close(drawing)
+    return drawing
+
+
 def draw_gains(
     results,
     live,
@@ -434,10 +468,7 @@ def draw_gains(
     matters=None,
     title="",
 ):
-    """Draw what arms gain over a baseline: a row for each, a dot for each seed, paired.
-
-    Grey dots are the committed seeds, the bar is the 95 % interval of their mean; diamonds are the
-    seeds that ran just now.
+    """Draw what arms gain over a baseline, as ``draw_differences`` does, and return the figure.
 
     Args:
         results, live: as ``load_results`` and ``run_arms`` return them. ``live`` may have fewer
@@ -445,28 +476,16 @@ def draw_gains(
         arms: their names, or {name: what to write in its row}.
         figure: which of the figures of an arm to draw.
         unit: of that figure.
-        matters: the difference that was fixed beforehand, drawn as a dotted line; negative for a
-            loss that would matter.
-        title: what to see.
+        matters, title: as for ``draw_differences``.
     """
     labels = arms if isinstance(arms, dict) else {name: name for name in arms}
-    drawing, axes = plt.subplots(figsize=(7, 0.9 + 0.42 * len(labels)))
-    for row, name in enumerate(labels):
-        gains = results[name][figure] - results[baseline][figure]
-        mean, low, high = interval(gains)
-        axes.plot([low, high], [row, row], color=TRAINING, lw=9, alpha=0.3, solid_capstyle="butt")
-        axes.plot([mean, mean], [row - 0.25, row + 0.25], color=TRAINING, lw=2)
-        axes.plot(gains, torch.full_like(gains, row), "o", color="0.4", markersize=4, alpha=0.7)
-        if name in live and baseline in live:
-            now = live[name][figure] - live[baseline][figure]
-            axes.plot(now, torch.full_like(now, row), "D", color=MARK, markersize=6)
-    axes.axvline(0, color="black", lw=1)
-    if matters is not None:
-        axes.axvline(matters, color="0.3", lw=1, ls=":")
-        at = {"xycoords": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
-        axes.annotate("what matters", (matters, 1.01), **at)
-    axes.set_yticks(range(len(labels)), labels.values())
-    axes.set(ylim=(len(labels) - 0.5, -0.5), xlabel=f"gain in {figure} ({unit})")
-    axes.set_title(title, pad=20 if matters is not None else None)
-    plt.close(drawing)
-    return drawing
+    rows = {
+        text: results[name][figure] - results[baseline][figure] for name, text in labels.items()
+    }
+    now = {
+        text: live[name][figure] - live[baseline][figure]
+        for name, text in labels.items()
+        if name in live and baseline in live
+    }
+    label = f"gain in {figure} ({unit})"
+    return draw_differences(rows, label, now=now, matters=matters, title=title)
