@@ -22,7 +22,7 @@ another := Name another: make lab PYTHON=python3.13
 no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
 old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
 
-.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes site film seeds experiments claims bench fork lint
+.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes site slides film seeds experiments claims bench fork lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,17 +49,20 @@ test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, t
 	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 $(pytest) --nbval $(or $(ARGS),notebooks)
 	OMP_NUM_THREADS=2 $(python) -m pytest --nbval $(or $(ARGS),notebooks)
 
-exercises: $(learn) ## Write copies for a room: without the solutions, and with them
+exercises: $(learn) ## Write copies for a room, without the solutions and with them, also as zips
 	$(python) tools/exercises.py $(ARGS)
 
 wheels: $(learn) ## Gather all packages for an installation without a network (ARGS=--cpu)
 	$(python) tools/wheels.py $(ARGS)
 
-minutes: $(learn) ## Count the words for docs/workshop.md (ARGS=--measure runs all notebooks too)
+minutes: $(tools) ## Compute each notebook's minutes, and write the schedules (ARGS=--measure runs all)
 	$(python) tools/workshop.py $(ARGS)
 
-site: $(tools) ## Build the site into site/, without a network
+site: $(tools) ## Build the site into site/, without a network (ARGS=--pdf: the path as one PDF, too)
 	$(python) tools/website.py $(ARGS)
+
+slides: $(tools) ## Make the slides for docs/workshop.md: one HTML file a schedule, in slides/
+	$(python) tools/slides.py $(ARGS)
 
 film: $(tools) ## Film the explorer for the README
 	$(python) tools/film.py $(ARGS)

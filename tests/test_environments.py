@@ -162,6 +162,7 @@ def test_what_tests_and_tools_import_is_in_the_lists():
     assert imported <= pip_list().keys() | tools_list().keys() | extras_list().keys()
     started = {"notebook", "pytest-xdist", "ruff", "axe-playwright-python"}
     started |= {"sphinx", "myst-nb", "sphinx-book-theme", "jupyter-server-mathjax"}
+    started |= {"sphinx-revealjs"}
     assert tools_list().keys() - imported <= started, "no test needs these"
 
 

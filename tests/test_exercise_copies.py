@@ -2,6 +2,7 @@
 
 import ast
 import re
+import zipfile
 from pathlib import Path
 
 import exercises
@@ -98,6 +99,18 @@ def test_a_page_that_is_not_copied_is_linked_to_on_the_web():
     text = "[a](01_imports.ipynb#x) [b](../README.md#start) [c](#here) [d](https://x.org) `v[0](x)`"
     shown = relink(text, NOTEBOOKS, copied)
     assert shown == text.replace("../README.md", f"{URL}/blob/main/README.md")
+
+
+@pytest.mark.parametrize("kind", ["student", "answers"])
+def test_each_folder_is_a_zip_as_well(copies, kind):
+    """The same bytes, in a folder of its own; its 12 MB are mostly the packed data."""
+    files = {path.relative_to(copies).as_posix() for path in (copies / kind).glob("*.ipynb")}
+    with zipfile.ZipFile(copies / f"{kind}.zip") as packed:
+        names = {name for name in packed.namelist() if not name.endswith("/")}
+        assert f"{kind}/README.txt" in names and names >= files
+        for name in names:
+            assert packed.read(name) == (copies / name).read_bytes(), name
+    assert (copies / f"{kind}.zip").stat().st_size < 20e6
 
 
 @pytest.mark.parametrize(("kind", "start"), [("student", "Not yet: "), ("answers", "Correct: ")])

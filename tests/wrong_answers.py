@@ -474,27 +474,27 @@ WRONG_ANSWERS = {
         [
             (
                 "def three_groups(model, rate):\n"
-                "    parts = model.head, model.body\n"
+                "    parts = model.fc, model.conv2\n"
                 "    return [{'params': part.parameters(), 'lr': rate} for part in parts]",
                 "three groups are wanted, but there are 2",
             ),
             (
                 "def three_groups(model, rate):\n"
-                "    layers = model.head, model.body.conv1, model.body.conv2\n"
+                "    layers = model.fc, model.conv1, model.conv2\n"
                 "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
                 "            for n, layer in enumerate(layers)]",
                 "the rates are",
             ),
             (
                 "def three_groups(model, rate):\n"
-                "    layers = model.head, model.body.conv2, model.body.relu1\n"
+                "    layers = model.fc, model.conv2, model.relu1\n"
                 "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
                 "            for n, layer in enumerate(layers)]",
-                "no group has body.conv1",
+                "no group has conv1",
             ),
             (
                 "def three_groups(model, rate):\n"
-                "    layers = model.head, model.body.conv2, model.body\n"
+                "    layers = model.fc, model.conv2, model\n"
                 "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
                 "            for n, layer in enumerate(layers)]",
                 "belongs to one group only",

@@ -1,12 +1,14 @@
 """Write copies of the notebooks for a room, without solutions and with: make exercises.
 
 Each of the two folders stands alone: data, helper package and pages lie beside the notebooks, so
-that it can be handed out on a stick. Nothing is linked, since Windows asks for rights to do so.
+that it can be handed out on a stick; beside it lies the same as one zip. Nothing is linked, since
+Windows asks for rights to do so.
 """
 
 import argparse
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -123,9 +125,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, default=ROOT / "output" / "exercises", metavar="FOLDER")
     folder = parser.parse_args().to
+    folder.mkdir(parents=True, exist_ok=True)
     for kind in START:
-        notebooks = write_copies(folder / kind, kind)
-        print(f"{len(notebooks)} notebooks in {folder / kind}")
+        with tempfile.TemporaryDirectory() as made:
+            notebooks = write_copies(Path(made, kind), kind)
+            packed = shutil.make_archive(str(folder / kind), "zip", made, kind)
+            shutil.copytree(Path(made, kind), folder / kind, dirs_exist_ok=True)
+        size = Path(packed).stat().st_size / 1e6
+        print(f"{len(notebooks)} notebooks in {folder / kind}, and in {packed}: {size:.0f} MB")
     print("They are written anew each time: hand them out, and work in a copy.")
 
 

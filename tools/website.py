@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import unquote
 
+from paper import print_path
 from project import (
     DOCS,
     ROOT,
@@ -132,6 +133,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--output", type=Path, default=SITE)
     parser.add_argument("--explorer", type=Path, help="a page that is there already: no training")
+    parser.add_argument("--pdf", action="store_true", help="print 00 to 06 into path.pdf, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder)
@@ -140,6 +142,8 @@ def main():
         extra.mkdir()
         put_explorer(extra / "explorer.html", arguments.explorer)
         build(source, arguments.output)
+    if arguments.pdf:
+        print_path(arguments.output, arguments.output / "path.pdf")
     print(f"The site is in {arguments.output}: open {arguments.output / 'index.html'}")
 
 
