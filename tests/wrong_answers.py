@@ -656,10 +656,5 @@ WRONG_ANSWERS = {
                 "scores, root, softmax",
             ),
         ],
-        [
-            ("gigabytes = 90_000 * 24 * 60 * 60 / 1e9", "that is JPEG"),
-            ("gigabytes = 90_000 * 4 / 3 * 24 * 60 * 60", "that is bytes"),
-            ("gigabytes = 90_000 * 3 / 4 * 24 * 60 * 60 / 1e9", "four thirds"),
-        ],
     ],
 }
