@@ -39,7 +39,7 @@ SECONDS = {
     "08_best_practices.ipynb": 60,
     "09_transfer_learning.ipynb": 55,
     "10_memory_footprint.ipynb": 40,
-    "11_strengths_and_limits.ipynb": 40,
+    "11_strengths_and_limits.ipynb": 75,
     "12_your_own_images.ipynb": 40,
     "14_alternatives.ipynb": 40,
     "07_filters_and_predictions.ipynb": 30,
