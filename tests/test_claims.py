@@ -13,8 +13,8 @@ from mnist_helpers.guards import unlikely
 
 CLAIMS = [(path, claim) for path in paths() for claim in claims_of(path)]
 LAB = list(dict.fromkeys(path for path, _ in CLAIMS))
-# The only ones that may speak of verdicts by themselves; 13 until it is rewritten.
-JUDGES = {"08_best_practices", "13_speed_and_scale"}
+# The only one that may speak of verdicts by itself.
+JUDGES = {"08_best_practices"}
 
 
 def test_better():

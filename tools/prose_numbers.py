@@ -29,7 +29,7 @@ from pathlib import Path
 
 from project import code_cells, path_of, read, tags
 
-HELD = ["00", "01", "02", "03", "04", "05", "06", "07", "08"]  # the notebooks that the test holds
+HELD = ["00", "01", "02", "03", "04", "05", "06", "07", "08", "13"]  # held by the test
 OUTPUTS = 2  # how far a figure may be from its output
 MOST_UNNOTICED = 0.15  # of all changed digits
 
