@@ -1,7 +1,5 @@
 """The fast recipe: the same network in less time (notebook 13)."""
 
-import math
-
 import torch
 from torch import nn
 from torch.nn.utils import get_total_norm
@@ -114,7 +112,7 @@ def recorded_epochs(model, optimizer, scheduler, images, labels, batch_size, epo
         optimizer.zero_grad()
         loss.backward()
         results = [loss.detach(), *(parameter.grad for parameter in model.parameters())]
-        largest = get_total_norm(results, norm_type=math.inf)
+        largest = get_total_norm(results, norm_type=float("inf"))
         broken.copy_(broken.logical_or(~largest.isfinite()))
         optimizer.step()
         losses.index_copy_(0, number, loss.detach().view(1))
