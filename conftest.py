@@ -25,7 +25,7 @@ os.environ.setdefault("MNIST_DOWNLOAD", "")
 # the end. Other notebooks count as 20, other tests as 5.
 SECONDS = {
     "test_explorer_browser.py": 120,
-    "13_speed_and_scale.ipynb": 110,
+    "13_speed_and_scale.ipynb": 60,
     "test_exercises.py": 90,
     "test_browser.py": 80,
     "05_training.ipynb": 75,

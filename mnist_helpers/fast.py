@@ -1,11 +1,11 @@
 """The fast recipe: the same network in less time (notebook 13)."""
 
-import time
-
 import torch
 from torch import nn
+from torch.nn.utils import get_total_norm
 from torch.optim.lr_scheduler import OneCycleLR
 
+from mnist_helpers.guards import check_finite, weights_of
 from mnist_helpers.model import CNN
 
 
@@ -53,12 +53,80 @@ def make_fast(steps, lr=0.01, device="cpu"):
 
 
 def bf16_is_fast(device):
-    """Tell whether this device multiplies clearly faster in bfloat16, by timing one product."""
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(1024, 1024, dtype=dtype, device=device)
-        (matrix @ matrix)[0, 0].item()  # the first product sets things up
-        started = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()  # .item() waits for a GPU
-        seconds.append(time.perf_counter() - started)
-    return 1.5 * seconds[1] < seconds[0]
+    """Tell whether this device is a processor with instructions for bfloat16.
+
+    Without them the processor imitates the format, which is slow. A GPU gains nothing here: it
+    waits for Python, and computes 32 bits in TF32.
+    """
+    if torch.device(device).type != "cpu" or torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return False
+    known = getattr(torch.cpu, "get_capabilities", dict)()  # newer than torch 2.11
+    return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def record(step):
+    """Return a function that repeats what ``step`` does from one recording: a CUDA graph.
+
+    ``step`` runs three times beforehand, to set up what must not be recorded: let it change nothing
+    then. It must not look at a result, and must find its data in the same memory every time.
+    """
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()  # recorded, not done
+    return graph.replay
+
+
+def recorded_epochs(model, optimizer, scheduler, images, labels, batch_size, epochs):
+    """Train with a recorded step on a GPU; elsewhere the same step runs as it is written.
+
+    Args:
+        model, optimizer, scheduler: as ``make_fast`` returns them. Afterwards they fit for nothing
+            else than going on with this function.
+        images, labels: all of them, on the model's device. Images that do not fill a last batch
+            are left out, other ones in each epoch.
+
+    Yields:
+        list[float]: the losses of an epoch's steps.
+
+    Raises:
+        FloatingPointError: after an epoch in which the loss or a gradient was not finite. No step
+            was taken from then on, and the model has the weights from before the epoch again.
+    """
+    steps = len(images) // batch_size
+    with torch.device(images.device):
+        order = torch.zeros(steps, batch_size, dtype=torch.long)
+        losses, number = torch.zeros(steps), torch.zeros(1, dtype=torch.long)
+        rate, broken = torch.tensor(scheduler.get_last_lr()[0]), torch.ones(())
+    optimizer.param_groups[0].update(lr=rate, capturable=True)  # a place in memory, read each time
+    optimizer.found_inf = broken  # as long as this is 1, Adam changes nothing
+
+    def step():
+        chosen = order[number].view(-1)  # (batch_size,)
+        loss = nn.functional.cross_entropy(model(images[chosen]), labels[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        results = [loss.detach(), *(parameter.grad for parameter in model.parameters())]
+        largest = get_total_norm(results, norm_type=float("inf"))
+        broken.copy_(broken.logical_or(~largest.isfinite()))
+        optimizer.step()
+        losses.index_copy_(0, number, loss.detach().view(1))
+        number.add_(broken == 0)  # stays at the step that went wrong
+
+    take_step = record(step) if images.is_cuda else step
+    for _ in range(epochs):
+        before = weights_of(model)
+        order.copy_(torch.randperm(len(images))[: order.numel()].view_as(order))
+        number.zero_()
+        broken.zero_()
+        for _ in range(steps):
+            take_step()
+            scheduler.step()
+        last = min(number.item(), steps - 1)  # waits for the GPU: once an epoch
+        check_finite(losses[last], model, last + 1, before)
+        yield losses.tolist()

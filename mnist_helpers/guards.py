@@ -8,7 +8,6 @@ import copy
 import math
 import warnings
 
-from scipy.stats import t as student_t
 from torch.nn.utils import get_total_norm
 
 
@@ -85,6 +84,8 @@ def unlikely(live, results):
         live, results: {arm: {figure: tensor of shape (seeds,)}}, as ``run_arms`` and
             ``load_results`` return them.
     """
+    from scipy.stats import t as student_t  # here: training need not wait a second for scipy
+
     pairs = [
         (f"{arm}, {figure}", value, results[arm][figure])
         for arm, figures in live.items()

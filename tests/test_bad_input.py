@@ -315,6 +315,20 @@ def test_intact_files_are_left_alone(folder):
     assert times == {path: path.stat().st_mtime_ns for path in (folder / "MNIST" / "raw").iterdir()}
 
 
+def test_a_file_is_read_for_its_sum_once_until_it_changes(tmp_path, monkeypatch):
+    read, path = [], tmp_path / "file"
+    monkeypatch.setattr(files, "check_integrity", lambda path, md5: read.append(path) or True)
+    path.write_bytes(b"as it was")
+    assert [files.file_state(path, "its sum") for _ in range(3)] == ["good"] * 3
+    assert read == [path]
+    before = path.stat()
+    path.write_bytes(b"as it is!")  # of the same length, and perhaps within the same tick
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    assert files.file_state(path, "its sum") == "good"
+    assert files.file_state(path, "another sum") == "good"
+    assert read == [path] * 3
+
+
 @pytest.mark.parametrize("damage", [remove, cut_short, change_one_byte])
 def test_unpacked_file_is_mended_from_the_packed_one(folder, damage):
     damage(raw_file(folder, UNPACKED))

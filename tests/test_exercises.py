@@ -11,7 +11,7 @@ import re
 import traceback
 from unittest.mock import MagicMock
 
-import matplotlib
+import matplotlib.pyplot
 import pytest
 from exercises import solution_code
 from IPython.core.inputtransformer2 import TransformerManager

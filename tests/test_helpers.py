@@ -1,11 +1,11 @@
 """What mnist_helpers promises for good input: the network, the data, the loop, the command."""
 
+import copy
 import json
 import math
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ from mnist_helpers import (
     train_one_epoch,
 )
 from mnist_helpers.__main__ import main
-from mnist_helpers.fast import FastCNN, bf16_is_fast, make_fast
+from mnist_helpers.fast import FastCNN, bf16_is_fast, make_fast, recorded_epochs
 
 
 @pytest.fixture(scope="module")
@@ -277,18 +277,73 @@ def test_the_fast_recipe_leaves_the_border_at_zero(small_data):
     assert scheduler.get_last_lr()[0] == pytest.approx(0.01 / 25 / 4)
 
 
-@pytest.mark.parametrize(("seconds", "fast"), [((3, 1), True), ((3, 2.5), False), ((1, 9), False)])
-def test_bf16_is_fast_when_its_product_takes_clearly_less_time(monkeypatch, seconds, fast):
-    products, clock = [], iter([0, seconds[0], 0, seconds[1]])
-    monkeypatch.setattr("mnist_helpers.fast.time", SimpleNamespace(perf_counter=clock.__next__))
+@pytest.mark.parametrize(
+    ("device", "level", "known", "fast"),
+    [
+        ("cpu", "AVX512", {"avx512_bf16": True}, True),
+        ("cpu", "AVX512", {"avx512_bf16": False, "amx_bf16": True}, True),
+        ("cpu", "AVX512", {"avx512_bf16": False}, False),
+        ("cpu", "AVX512", None, False),
+        ("cpu", "AVX2", {"avx512_bf16": True}, False),
+        ("cuda", "AVX512", {"avx512_bf16": True}, False),
+    ],
+)
+def test_bf16_is_fast_where_the_processor_knows_it(monkeypatch, device, level, known, fast):
+    """``known`` is None for a torch that does not tell, ``level`` what torch may use."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: level)
+    if known is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known, raising=False)
+    assert bf16_is_fast(device) is fast
 
-    def small(height, width, dtype, device):
-        products.append(dtype)
-        return torch.full((8, 8), 1.0, dtype=dtype, device=device)
 
-    monkeypatch.setattr(torch, "ones", small)  # a large one can take seconds in bfloat16
-    assert bf16_is_fast("cpu") == fast
-    assert products == [torch.float32, torch.bfloat16]
+def made_for(steps, lr=0.01):
+    torch.manual_seed(0)
+    return make_fast(steps, lr)
+
+
+def test_the_step_to_record_trains_as_the_loop_does(small_data):
+    """Without a GPU it runs as it is written, and rates are rounded to 32 bits."""
+    images, labels = small_data
+    epochs, steps = 2, len(images) // 64
+    model, optimizer, scheduler = made_for(epochs * steps)
+    torch.manual_seed(1)
+    orders = [torch.randperm(len(images))[: 64 * steps].view(-1, 64) for _ in range(epochs)]
+    losses = []
+    for order in orders:
+        loader = [(images[chosen], labels[chosen]) for chosen in order]
+        train_one_epoch(model, loader, nn.CrossEntropyLoss(), optimizer, scheduler, losses.append)
+    other, *its_own = made_for(epochs * steps)
+    torch.manual_seed(1)
+    recorded = list(recorded_epochs(other, *its_own, images, labels, 64, epochs))
+    assert [len(epoch) for epoch in recorded] == [steps] * epochs
+    assert recorded[0] + recorded[1] == pytest.approx(losses, abs=1e-5)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.allclose(one, two, atol=1e-5)
+    assert its_own[1].get_last_lr()[0].item() == pytest.approx(scheduler.get_last_lr()[0])
+
+
+def test_a_recorded_step_that_goes_wrong_changes_nothing_more(small_data):
+    images, labels = small_data[0].clone(), small_data[1]
+    model, optimizer, scheduler = made_for(20)
+    epochs = recorded_epochs(model, optimizer, scheduler, images, labels, 64, 2)
+    torch.manual_seed(1)
+    next(epochs)
+    torch.manual_seed(1)
+    order = torch.randperm(len(images))
+    images[order[64 * 2]] = math.nan  # in the third batch
+    torch.manual_seed(1)
+    before = copy.deepcopy(model.state_dict())
+    moments = copy.deepcopy(optimizer.state_dict()["state"])
+    with pytest.raises(FloatingPointError, match=r"^step 3: the loss \(nan\) .*lower the learning"):
+        next(epochs)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    state = optimizer.state_dict()["state"]
+    assert all(values["exp_avg"].isfinite().all() for values in state.values())
+    assert {values["step"].item() for values in state.values()} == {
+        moments[0]["step"].item() + 2
+    }, "two steps were taken, the third and those behind it were not"
 
 
 # The command

@@ -8,12 +8,11 @@ from collections import Counter
 
 from project import DOCS, ROOT, claims_of, number_of, paths, read, replaced
 
-from mnist_helpers.claims import Verdict, load_results
+from mnist_helpers.claims import load_results
 
 PAGE = DOCS / "claims.md"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- claims: make claims writes this -->\n", "<!-- end of claims -->\n"
-TOLD = "| Claim | Measured | Verdict |\n|---|---|---|\n"  # how such a table starts
 WORDS = ["true", "partly", "not here", "undecided"]
 HEAD = """# What people say, and what we measured
 
@@ -21,37 +20,18 @@ HEAD = """# What people say, and what we measured
 `make experiments` measured. How a claim is judged is written out in
 [08](../notebooks/08_best_practices.ipynb): *true* and *not here* need an interval over the seeds
 that says so; else it is *undecided*. *Partly*: true under some conditions and not under others.
-The intervals cover other seeds, not other data, and of thirty claims that are false about one
-will look true by chance. Everything here holds for a small network on MNIST.
+The intervals cover other seeds, not other data, and of thirty claims that are false up to one
+may look true by chance. Everything here holds for a small network on MNIST.
 """
-
-
-def told(notebook):
-    """Return [(sentence, verdict)] of the table in a notebook's output.
-
-    Only of notebooks that have not been rewritten yet: to be removed with the last of them.
-    """
-    rows = []
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            text = output.get("data", {}).get("text/markdown", "")
-            if text.startswith(TOLD):
-                lines = text.removeprefix(TOLD).strip().splitlines()
-                rows += [[part.strip() for part in line.strip("| ").split("|")] for line in lines]
-    return [(sentence, Verdict(word, measured)) for sentence, measured, word in rows]
 
 
 def judged():
     """Return [(path of the notebook, sentence, verdict)] of all claims, in order."""
-    rows = []
-    for path in paths():
-        if claims := claims_of(path):
-            results = load_results(number_of(path))
-            found = [(claim.__doc__, claim(results)) for claim in claims]
-        else:
-            found = told(read(path))
-        rows += [(path, sentence, verdict) for sentence, verdict in found]
-    return rows
+    return [
+        (path, claim.__doc__, claim(load_results(number_of(path))))
+        for path in paths()
+        for claim in claims_of(path)
+    ]
 
 
 def page(rows):

@@ -45,18 +45,10 @@ MOST_LINES_IN_LAB = 450
 CLOCK = re.compile(r"seconds|minutes|elapsed|perf_counter|monotonic")
 MOST_PREDICTIONS = 6  # aim at four or five
 
-# EXCEPTIONS, to be removed: these have not been rewritten since the rules became stricter. They
-# may have this many cells in all; their lines of code, and what is collapsed, are not looked at.
-NOT_REWRITTEN = {"13": 90}
-
 
 def is_start_page(path):
     """Tell whether this is 00: the whole lesson on a page, without lists, exercises, interview."""
     return path.name.startswith("00")
-
-
-def is_rewritten(path):
-    return path.name[:2] not in NOT_REWRITTEN
 
 
 def is_in_lab(path):
@@ -195,7 +187,7 @@ def set_up_cell_is_the_same(notebook, path):
 
 
 def something_is_seen_at_once(notebook, path):
-    if is_start_page(path) or not is_rewritten(path):
+    if is_start_page(path):
         return
     if not any(cell.outputs for cell in code_cells(notebook)[:3]):
         yield "one of the first three code cells must put something on the screen"
@@ -251,7 +243,7 @@ def ignored_output_is_asserted(notebook, path):
             yield f"{told} this one claims: {start(cell)}"
         elif "interactive" not in tags(cell) and not any(node.msg for node in asserts):
             yield f"an assert about measured output needs a message: {start(following)}"
-        elif is_rewritten(path) and "collapsed" not in tags(following):
+        elif "collapsed" not in tags(following):
             yield f"asserts about ignored output need the tag collapsed: {start(following)}"
 
 
@@ -264,8 +256,6 @@ def asserts_read_no_clock(notebook, path):
 
 
 def code_cells_are_short(notebook, path):
-    if not is_rewritten(path):
-        return
     median = statistics.median(len(code_lines(cell)) for cell in visible(notebook))
     if median > 6:
         yield f"the median code cell has {median} lines, more than 6"
@@ -280,10 +270,8 @@ def length_is_right(notebook, path):
     if is_in_lab(path):
         before, most = len(before_exercises(notebook)), MOST_CELLS_IN_LAB
         lines = sum(len(code_lines(cell)) for cell in code_cells(notebook))
-        if is_rewritten(path) and lines > MOST_LINES_IN_LAB:
+        if lines > MOST_LINES_IN_LAB:
             yield f"{lines} lines of code, more than {MOST_LINES_IN_LAB}"
-    if not is_rewritten(path):
-        before, most = len(notebook.cells), NOT_REWRITTEN[path.name[:2]]
     if before > most:
         yield f"{before} cells before the exercises, more than {most}"
     if len(notebook.cells) < FEWEST_CELLS:
@@ -353,7 +341,7 @@ def faults_of_exercise(task, exercise, check, solution):
 
 def checks_are_collapsed(notebook, path):
     for cell in tagged(notebook, "check"):
-        if is_rewritten(path) and "collapsed" not in tags(cell):
+        if "collapsed" not in tags(cell):
             yield f"a check tells the answer: it needs the tag collapsed: {start(cell)}"
 
 
