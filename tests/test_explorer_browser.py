@@ -174,7 +174,7 @@ def test_what_cannot_be_read(page):
     page.get_by_role("radio", name="Thick pen").click()
     for height in range(1, 20):
         drag(page, on_pad(page, [(0.1, height / 20), (0.9, height / 20)]))
-    expect(page.locator(".xp-reading")).to_contain_text("Nothing but what reaches the edge")
+    expect(page.locator(".xp-reading")).to_contain_text("More ink than paper")
 
 
 def photograph_of(digit, model):
