@@ -16,8 +16,6 @@ MEMORY_OF_A_WORKER = 4e9  # bytes; the hungriest notebook, its kernel and the wo
 # each other's threads: 200 steps take 29 s each with two threads, 2.3 s with one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # for the cells that ask for more threads
-# Learners get 5 seeds, and `make notebooks` commits what 10 give.
-os.environ.setdefault("MNIST_SEEDS", "2")
 # Notebook 09 fetches weights where it can. Tests do not: they take the same time everywhere.
 os.environ.setdefault("MNIST_DOWNLOAD", "")
 

@@ -156,7 +156,6 @@ def main():
     parser.add_argument("--no-run", action="store_true", help="only clean what is there")
     arguments = parser.parse_args()
     arguments.checked = not (arguments.anyway or arguments.no_run)
-    os.environ.setdefault("MNIST_SEEDS", "10")
     if arguments.anyway:
         print(
             "--anyway: nobody checked that the machine was quiet, so believe no time in this run."

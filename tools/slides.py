@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from markdown_it import MarkdownIt
-from project import DOCS, ROOT, URL, path_of, printed
+from project import DOCS, ROOT, URL, path_of, printed, relink
 from project import read as read_notebook
 
 OUTPUT = ROOT / "slides"
@@ -248,8 +248,7 @@ def make_deck(schedule, wanted):
 
 def make_sheet():
     """Return the sheet to take home as one page to print."""
-    text = SHEET.read_text(encoding="utf-8").replace("](../", f"]({URL}/blob/main/")
-    text = re.sub(r"\]\((?!https:)", f"]({URL}/blob/main/docs/", text)
+    text = relink(SHEET.read_text(encoding="utf-8"), SHEET.parent, {})
     style = (PARTS / "sheet.css").read_text(encoding="utf-8")
     head = f'<meta charset="utf-8"><title>What you take home</title><style>{style}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{markdown.render(text)}</body>'

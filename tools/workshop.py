@@ -4,12 +4,11 @@ The minutes are the words of a notebook at 150 a minute, its lines of code at 20
 minute for each prediction, four for each exercise, and the time that its cells run. They go into
 the README's table and into the line **Time** of each notebook, and the schedules into
 docs/workshop.md; whoever changes a few sentences need not run this. Run time and memory are
-measured with --measure (five seeds); otherwise those stay that stand in the README and in
+measured with --measure; otherwise those stay that stand in the README and in
 docs/environments.md. A row of a schedule that leaves its sections too little time is reported.
 """
 
 import argparse
-import os
 import re
 import threading
 import time
@@ -176,7 +175,6 @@ def main():
     parser.add_argument("--measure", action="store_true", help="run the notebooks: half an hour")
     parser.add_argument("notebooks", nargs="*", type=Path, help="all by default")
     arguments = parser.parse_args()
-    os.environ.setdefault("MNIST_SEEDS", "5")
     for path in map(Path.resolve, arguments.notebooks or paths()):
         ran = None
         if arguments.measure:
