@@ -52,13 +52,13 @@ test-portable: $(tools) ## Run the notebooks with other arithmetic: AVX2 only, t
 exercises: $(learn) ## Write copies for a room, without the solutions and with them, also as zips
 	$(python) tools/exercises.py $(ARGS)
 
-wheels: $(learn) ## Gather all packages for an installation without a network (ARGS=--cpu)
+wheels: $(learn) ## Gather all packages for an installation without the internet (ARGS=--cpu)
 	$(python) tools/wheels.py $(ARGS)
 
 minutes: $(tools) ## Compute each notebook's minutes, and write the schedules (ARGS=--measure runs all)
 	$(python) tools/workshop.py $(ARGS)
 
-site: $(tools) ## Build the site into site/, without a network (ARGS=--pdf: the path as one PDF, too)
+site: $(tools) ## Build the site into site/, offline (ARGS=--pdf: the path as one PDF, too)
 	$(python) tools/website.py $(ARGS)
 
 slides: $(tools) ## Make the slides for docs/workshop.md: one HTML file a schedule, in slides/

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,6 +66,13 @@ def copy_data(folder):
     return raw
 
 
+def address_in(home):
+    """Return the address that a server wrote into its folder, or nothing before it has."""
+    for info in (home / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json"):
+        with suppress(json.JSONDecodeError):
+            return json.loads(info.read_text())["url"]
+
+
 @contextmanager
 def serve(folder, home, application=LAB):
     """Start an application on a free port; yield the address that shows a notebook in it."""
@@ -80,13 +87,13 @@ def serve(folder, home, application=LAB):
         server = subprocess.Popen(command, env=env, stdout=output, stderr=output)
     try:
         deadline = time.monotonic() + SECONDS
-        while "is running at" not in log.read_text():
+        # The log names the address before the file does, which is for a moment there and empty.
+        while "is running at" not in log.read_text() or not (address := address_in(home)):
             assert server.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        (info,) = (home / "JUPYTER_RUNTIME_DIR").glob("jpserver-*.json")
         # Lab remembers its layout; Notebook has none, and fails at ?reset.
         place, reset = ("lab/tree", "reset&") if application == LAB else ("notebooks", "")
-        yield f"{json.loads(info.read_text())['url']}{place}/{{}}.ipynb?{reset}token={token}"
+        yield f"{address}{place}/{{}}.ipynb?{reset}token={token}"
     finally:
         server.terminate()
         server.wait(SECONDS)

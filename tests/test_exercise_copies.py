@@ -113,7 +113,13 @@ def test_each_folder_is_a_zip_as_well(copies, kind):
     assert (copies / f"{kind}.zip").stat().st_size < 20e6
 
 
-@pytest.mark.parametrize(("kind", "start"), [("student", "Not yet: "), ("answers", "Correct: ")])
+IN_FOLDERS = [
+    ("student", "Not yet: "),
+    pytest.param("answers", "Correct: ", marks=pytest.mark.weekly),
+]
+
+
+@pytest.mark.parametrize(("kind", "start"), IN_FOLDERS)
 def test_copies_run_from_their_own_folder(copies, kind, start, monkeypatch):
     """From end to end without what is slow; helper package and data are those beside it."""
     monkeypatch.delenv("PYTHONPATH", raising=False)

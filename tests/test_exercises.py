@@ -32,16 +32,31 @@ WITH_EXERCISES = [path for path in paths() if tagged(read(path), "exercise")]
 NEVER = {"slow", "raises-exception", "exercise", "check"}  # cells that no exercise builds upon
 
 
+def at_top(tree):
+    """Yield the nodes of a piece of code that run with it, not those inside its functions."""
+    for node in ast.iter_child_nodes(tree):
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield from at_top(node)
+
+
+def defined_in(tree):
+    """Return the names that a piece of code binds."""
+    names = {name for name, _ in [*definitions(tree), *imports(tree)]}
+    stored = (node for node in at_top(tree) if isinstance(node, ast.Name))
+    return names | {node.id for node in stored if isinstance(node.ctx, ast.Store)}
+
+
 def bound_in(tree):
     """Return the names that a piece of code binds, or whose objects it changes."""
-    names = {name for name, _ in [*definitions(tree), *imports(tree)]}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
+    names = defined_in(tree)
+    for node in at_top(tree):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
             names.add(ast.unparse(node).partition(".")[0].partition("[")[0])
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            names.add(ast.unparse(node.value.func).partition(".")[0])  # results.append(…)
+            function = node.value.func
+            if isinstance(function, ast.Attribute):  # results.append(…), not print(…)
+                names.add(ast.unparse(function).partition(".")[0])
     return names
 
 
@@ -59,7 +74,8 @@ def read_in(tree):
 def needed_cells(cells, stub, sources):
     """Return those of the code cells that define what the sources use, in order.
 
-    What the stub defines, every answer defines anew.
+    What the stub defines, every answer defines anew. Of several cells that define a name without
+    reading it, the last one counts.
     """
     wanted = set().union(*(read_in(parse_cell(source)) for source in sources))
     wanted -= bound_in(parse_cell(stub))
@@ -67,7 +83,7 @@ def needed_cells(cells, stub, sources):
     for cell in reversed(cells):
         tree = parse_cell(cell.source)
         if bound_in(tree) & wanted and not NEVER & tags(cell):
-            wanted |= read_in(tree)
+            wanted = (wanted - defined_in(tree)) | read_in(tree)
             needed.insert(0, cell)
     return needed
 

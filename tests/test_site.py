@@ -8,8 +8,20 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import drag
 from paper import one_page, with_own_names
 from playwright.sync_api import expect
-from project import DATA, DOCS, URL, paths
-from website import build, pages, put_together, with_links
+from project import (
+    DATA,
+    DOCS,
+    URL,
+    code_cells,
+    definitions,
+    globals_of,
+    imports,
+    parse_cell,
+    paths,
+    read,
+    tags,
+)
+from website import build, for_readers, pages, put_together, with_links
 
 from mnist_helpers import CNN, load_mnist
 from mnist_helpers.explorer import export_page
@@ -73,6 +85,22 @@ def test_what_serves_the_tests_alone_is_left_out(site):
     text = "".join(Page(site / "notebooks" / "00_start_here.html").text)
     assert "after one epoch, 97.5 % or more should be right" not in text
     assert "digits read correctly" in text
+
+
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+def test_what_is_shown_uses_nothing_that_is_left_out(path):
+    """A folded cell that defines something stays: its readers would look for it."""
+    page = code_cells(for_readers(read(path), path, {}))
+    shown = [parse_cell(cell.source) for cell in page if "remove-cell" not in tags(cell)]
+    left_out = [parse_cell(cell.source) for cell in page if "remove-cell" in tags(cell)]
+    there = {name for tree in shown for name, _ in [*definitions(tree), *imports(tree)]}
+    missing = {name for tree in left_out for name, _ in definitions(tree)} - there
+    assert not missing & set().union(*map(globals_of, shown))
+
+
+def test_tables_in_outputs_are_tables(site):
+    text = "".join(Page(site / "notebooks" / "13_speed_and_scale.html").text)
+    assert "|---" not in text and "| ---" not in text
 
 
 def test_formulas_come_from_the_site(site):

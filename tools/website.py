@@ -78,12 +78,11 @@ def for_readers(notebook, source, known):
         for output in cell.outputs:
             output.get("data", {}).pop(WIDGET, None)
         pictures = any("image/png" in output.get("data", {}) for output in cell.outputs)
+        only_checks = "check" in tags(cell) or ("assert " in cell.source and not pictures)
         if number == 0:
             cell.metadata["tags"] = ["hide-input"]
-        elif "check" in tags(cell) or ("collapsed" in tags(cell) and not pictures):
-            cell.metadata["tags"] = ["remove-cell"]
         elif "collapsed" in tags(cell):
-            cell.metadata["tags"] = ["hide-input"]
+            cell.metadata["tags"] = ["remove-cell" if only_checks else "hide-input"]
     return notebook
 
 
@@ -136,12 +135,14 @@ def main():
     parser.add_argument("--pdf", action="store_true", help="print 00 to 06 into path.pdf, too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder)
+        source, built = Path(folder, "pages"), Path(folder, "site")  # Sphinx leaves more beside it
+        source.mkdir()
         put_together(source)
         extra = source / "extra"
         extra.mkdir()
         put_explorer(extra / "explorer.html", arguments.explorer)
-        build(source, arguments.output)
+        build(source, built)
+        shutil.copytree(built, arguments.output, dirs_exist_ok=True)
     if arguments.pdf:
         print_path(arguments.output, arguments.output / "path.pdf")
     print(f"The site is in {arguments.output}: open {arguments.output / 'index.html'}")

@@ -1,4 +1,4 @@
-"""Gather all that pip needs for an installation without a network: make wheels.
+"""Gather all that pip needs for an installation without the internet: make wheels.
 
 The wheels are for the operating system, processor and Python version that run this.
 """
@@ -44,9 +44,9 @@ def command(folder, package, cpu=False, test=False):
 
 
 def how_to_install(folder):
-    """Return the lines to type where there is no network."""
+    """Return the lines to type where there is no internet."""
     return f"""\
-To install from there without a network (same system, same Python version):
+To install from there without the internet (same system, same Python version):
   python -m venv .venv
   .venv/bin/python -m pip install --no-index --find-links "{folder}" -r "{folder}/requirements.txt"
 On Windows, write .venv\\Scripts\\python in place of .venv/bin/python."""

@@ -10,6 +10,7 @@ language = "en"
 extensions = ["myst_nb", "sphinx.ext.mathjax"]
 
 nb_execution_mode = "off"  # the committed outputs are the ones to show
+nb_render_markdown_format = "myst"  # of outputs, too: "commonmark" has no tables
 nb_ipywidgets_js = {}  # would come from the web; each widget has left a picture
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 3
