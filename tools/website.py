@@ -65,6 +65,13 @@ def with_links(text, source, known):
     return relink(ANCHOR.sub(for_sphinx, text), source.parent, copied)
 
 
+def fold(cell, name):
+    """Show a bar with a name in place of a cell's code, until it is opened."""
+    cell.metadata["tags"] = ["hide-input"]
+    prompts = {"code_prompt_show": f"Show {name}", "code_prompt_hide": f"Hide {name}"}
+    cell.metadata["mystnb"] = prompts
+
+
 def for_readers(notebook, source, known):
     """Change a notebook into a page: what only serves its running is folded or left out."""
     notebook.metadata.pop("widgets", None)
@@ -73,6 +80,8 @@ def for_readers(notebook, source, known):
         for name, kinds in cell.pop("attachments", {}).items():
             kind, data = next(iter(kinds.items()))
             cell.source = cell.source.replace(f"attachment:{name}", f"data:{kind};base64,{data}")
+    title = notebook.cells[0]
+    title.source = title.source.replace("# ", f"# {source.name[:2]} ", 1)  # texts say "in 05"
     cells = code_cells(notebook)
     for number, cell in enumerate(cells):
         for output in cell.outputs:
@@ -80,9 +89,11 @@ def for_readers(notebook, source, known):
         pictures = any("image/png" in output.get("data", {}) for output in cell.outputs)
         only_checks = "check" in tags(cell) or ("assert " in cell.source and not pictures)
         if number == 0:
-            cell.metadata["tags"] = ["hide-input"]
+            fold(cell, "the set-up cell, the same in each notebook")
+        elif "collapsed" in tags(cell) and only_checks:
+            cell.metadata["tags"] = ["remove-cell"]
         elif "collapsed" in tags(cell):
-            cell.metadata["tags"] = ["remove-cell" if only_checks else "hide-input"]
+            fold(cell, "the folded code")
     return notebook
 
 
