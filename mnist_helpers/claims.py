@@ -32,17 +32,21 @@ def load_results(notebook):
 
     Raises:
         FileNotFoundError: there are no results of this notebook.
+        ValueError: an arm has other seeds than the rest, so that they cannot be paired.
     """
     file = importlib.resources.files("mnist_helpers") / "results" / f"{notebook}.csv"
-    results = {}
+    series = {}
     with file.open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines):
-            figures = results.setdefault(row["arm"], {})
-            figures.setdefault(row["figure"], []).append(float(row["value"]))
-    return {
-        arm: {figure: torch.tensor(values) for figure, values in figures.items()}
-        for arm, figures in results.items()
-    }
+            values = series.setdefault((row["arm"], row["figure"]), {})
+            values[int(row["seed"])] = float(row["value"])
+    if len({tuple(sorted(values)) for values in series.values()}) > 1:
+        raise ValueError(f"the arms of {notebook} must all have the same seeds")
+    results = {}
+    for (arm, figure), values in series.items():
+        in_order = [values[seed] for seed in sorted(values)]
+        results.setdefault(arm, {})[figure] = torch.tensor(in_order)
+    return results
 
 
 def run_arms(arms, seeds):

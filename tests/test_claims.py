@@ -10,6 +10,7 @@ from claims import BEGIN, END, PAGE, README, judged, page, summary, with_summary
 from experiments import missing, write_rows
 from project import NOTEBOOKS, PACKAGE, arms_of, claims_of, code_cells, number_of, paths, read
 
+from mnist_helpers import claims as lesson
 from mnist_helpers.claims import compare, in_all, interval, load_results, run_arms, tell
 from mnist_helpers.guards import unlikely
 
@@ -70,6 +71,24 @@ def test_chance_alone_is_seldom_called_true():
     assert found.count("true") >= 1800
     no_worse = [compare(a - 1, b, matters=1, no_worse=True).word for a, b in draws]
     assert no_worse.count("true") <= 100
+
+
+def test_results_are_paired_by_their_seeds(tmp_path, monkeypatch):
+    """Not by the order of the rows; an arm that lacks a seed is refused."""
+    monkeypatch.setattr(lesson.importlib.resources, "files", lambda package: tmp_path)
+    (tmp_path / "results").mkdir()
+    rows = ["arm,seed,figure,value", "b,10,height,3", "b,2,height,2", "a,2,height,4"]
+    rows += ["b,0,height,1", "a,0,height,5"]
+    file = tmp_path / "results" / "08.csv"
+    file.write_text("\n".join([*rows, "a,10,height,6"]), encoding="utf-8")
+    results = load_results("08")
+    assert {arm: figures["height"].tolist() for arm, figures in results.items()} == {
+        "b": [1, 2, 3],
+        "a": [5, 4, 6],
+    }
+    file.write_text("\n".join([*rows, "a,1,height,6"]), encoding="utf-8")
+    with pytest.raises(ValueError, match="the arms of 08 must all have the same seeds"):
+        load_results("08")
 
 
 def test_several_conditions():
