@@ -20,8 +20,8 @@ HEAD = """# What people say, and what we measured
 `make experiments` measured. How a claim is judged is written out in
 [08](../notebooks/08_best_practices.ipynb): *true* and *not here* need an interval over the seeds
 that says so; else it is *undecided*. *Partly*: true under some conditions and not under others.
-The intervals cover other seeds, not other data, and of thirty claims that are false up to one
-may look true by chance. Everything here holds for a small network on MNIST.
+The intervals cover other seeds, not other data. If thirty claims were false, on average less
+than one would look true by chance. Everything here holds for a small network on MNIST.
 """
 
 
