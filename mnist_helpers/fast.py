@@ -37,6 +37,7 @@ def make_fast(steps, lr=0.01, device="cpu", model=None):
     Args:
         steps: of the whole training. The learning rate rises to ``lr`` in the first fifth of
             them, then falls to a hundredth of that, both along a straight line.
+        model: by default a new ``FastCNN``.
     """
     model = (model or FastCNN()).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.7, 0.9), fused=True)
