@@ -31,14 +31,15 @@ class FastCNN(CNN):
         return nn.functional.linear(maps.flatten(1), weight, self.fc.bias)  # (N, 10)
 
 
-def make_fast(steps, lr=0.01, device="cpu"):
+def make_fast(steps, lr=0.01, device="cpu", model=None):
     """Return the model, the optimizer and the scheduler of the fast recipe.
 
     Args:
         steps: of the whole training. The learning rate rises to ``lr`` in the first fifth of
             them, then falls to a hundredth of that, both along a straight line.
+        model: by default a new ``FastCNN``.
     """
-    model = FastCNN().to(device, memory_format=torch.channels_last)
+    model = (model or FastCNN()).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.7, 0.9), fused=True)
     scheduler = OneCycleLR(
         optimizer,
