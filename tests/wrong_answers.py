@@ -473,35 +473,6 @@ WRONG_ANSWERS = {
         ],
         [
             (
-                "def three_groups(model, rate):\n"
-                "    parts = model.fc, model.conv2\n"
-                "    return [{'params': part.parameters(), 'lr': rate} for part in parts]",
-                "three groups are wanted, but there are 2",
-            ),
-            (
-                "def three_groups(model, rate):\n"
-                "    layers = model.fc, model.conv1, model.conv2\n"
-                "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
-                "            for n, layer in enumerate(layers)]",
-                "the rates are",
-            ),
-            (
-                "def three_groups(model, rate):\n"
-                "    layers = model.fc, model.conv2, model.relu1\n"
-                "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
-                "            for n, layer in enumerate(layers)]",
-                "no group has conv1",
-            ),
-            (
-                "def three_groups(model, rate):\n"
-                "    layers = model.fc, model.conv2, model\n"
-                "    return [{'params': layer.parameters(), 'lr': rate / 10**n}\n"
-                "            for n, layer in enumerate(layers)]",
-                "belongs to one group only",
-            ),
-        ],
-        [
-            (
                 "def freeze_for_good(network):\n    return network.requires_grad_(False)",
                 "these have moved: ['1.running_mean'",
             ),
