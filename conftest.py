@@ -23,9 +23,9 @@ os.environ.setdefault("MNIST_DOWNLOAD", "")
 # the end. Other notebooks count as 20, other tests as 5.
 SECONDS = {
     "test_explorer_browser.py": 120,
-    "13_speed_and_scale.ipynb": 60,
-    "test_exercises.py": 90,
-    "test_browser.py": 80,
+    "13_speed_and_scale.ipynb": 90,
+    "test_exercises.py": 30,
+    "test_browser.py": 60,
     "05_training.ipynb": 75,
     "00_start_here.ipynb": 70,
     "test_explorer_script.py": 60,
