@@ -6,7 +6,7 @@ venv := .venv
 python := $(venv)/bin/python
 learn := $(venv)/installed
 tools := $(venv)/installed-test
-# A worker for each core, one thread each (see conftest.py): whole files, the longest first. At the
+# Workers of one thread each (see conftest.py): whole files, the longest first. At the
 # end stand what was skipped, and why, and what took longest.
 pytest = $(python) -m pytest -n auto --dist=loadfile --no-loadscope-reorder --durations=10 -rs
 allow_root := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -22,7 +22,7 @@ another := Name another: make lab PYTHON=python3.13
 no_python := There is no $(PYTHON) here, and this needs Python 3.11 or newer. $(another)
 old_python := $(PYTHON) is older than Python 3.11, which this needs. $(another)
 
-.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes site slides film seeds experiments claims bench fork lint
+.PHONY: help lab test test-weekly train notebooks test-portable exercises wheels minutes site slides film seeds experiments claims bench ladder fork lint
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,8 +76,11 @@ experiments: $(tools) ## Run the experiments of a notebook of the lab: make expe
 claims: $(tools) ## Write docs/claims.md from what the experiments measured
 	$(python) tools/claims.py
 
-bench: $(learn) ## Compare the plain lesson, notebook 13 and the recipes of two other projects
+bench: $(learn) ## Compare the plain lesson, notebook 13 and two other projects (ARGS="--device cuda")
 	$(python) tools/bench.py $(ARGS)
+
+ladder: $(tools) ## Measure how far the accuracy can go, ten seeds a rung (ARGS="--device cuda")
+	$(python) tools/ladder.py $(ARGS)
 
 fork: $(learn) ## Put another repository's address everywhere: make fork URL=https://github.com/you/repo
 	$(python) tools/fork.py $(URL)

@@ -16,8 +16,9 @@ from torch.utils.data import TensorDataset
 
 from mnist_helpers import CNN, evaluate, fit, load_mnist, make_loader, parallel, predict, to_mnist
 from mnist_helpers.checkpoints import load_checkpoint, save_checkpoint
-from mnist_helpers.fast import bf16_is_fast, make_fast
+from mnist_helpers.fast import bf16_is_fast, make_fast, recorded_epoch
 from mnist_helpers.files import at_home, load_weights, save_whole, written_together
+from mnist_helpers.guards import guarded_epochs
 from mnist_helpers.training import HISTORY
 
 PROGRAM = "python -m mnist_helpers"
@@ -246,25 +247,52 @@ def history_so_far(options, model, optimizer, scheduler):
 
 def fit_fast(options, model, optimizer, scheduler, loader, after_epoch, history):
     """Train the epochs that are left, in bfloat16 if that is asked for; return the history."""
-    finished = len(history["validation_step"])
+    left = options.epochs - len(history["validation_step"])
     images, labels = load_mnist(options.data, "validation")
+    validation_loader = make_loader(images, labels, batch_size=1000)
+    parts = model, optimizer, scheduler
     # No cache: it would keep the weights of the first step, in 16 bits, for the whole training.
     autocast = torch.autocast(
         options.device.type, torch.bfloat16, enabled=use_bf16(options), cache_enabled=False
     )
     with autocast, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "stopped in epoch")  # train says it in its own way
+        if is_recorded(options):
+            return fit_recorded(options, parts, validation_loader, left, after_epoch, history)
         return fit(
             parallel.synchronized(model),
             loader,
-            make_loader(images, labels, batch_size=1000),
+            validation_loader,
             nn.CrossEntropyLoss(),
             optimizer,
-            options.epochs - finished,
+            left,
             scheduler=scheduler,
             after_epoch=after_epoch,
             history=history,
         )
+
+
+def is_recorded(options):
+    """Return whether the steps are recorded: those of one process that trains alone on a GPU."""
+    alone = not torch.distributed.is_torchelastic_launched()
+    return options.device.type == "cuda" and alone and options.images >= options.batch_size
+
+
+def fit_recorded(options, parts, validation_loader, left, after_epoch, history):
+    """Do what ``fit`` does, with a recorded step: its losses come after each epoch."""
+    images, labels = load_mnist(options.data, "train")
+    images, labels = (part[: options.images].to(options.device) for part in (images, labels))
+    train_epoch = recorded_epoch(*parts, images, labels, options.batch_size)
+    model, _, scheduler = parts
+    with guarded_epochs(left, history, scheduler) as numbers:
+        for epoch in numbers:
+            history["train_loss"] += train_epoch()
+            loss, accuracy = evaluate(model, validation_loader, nn.CrossEntropyLoss())
+            history["validation_step"].append(len(history["train_loss"]))
+            history["validation_loss"].append(loss)
+            history["validation_accuracy"].append(accuracy)
+            after_epoch(epoch, history)
+    return history
 
 
 def use_bf16(options):

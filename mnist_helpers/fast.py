@@ -83,51 +83,63 @@ def record(step):
     return graph.replay
 
 
-def recorded_epochs(model, optimizer, scheduler, images, labels, batch_size, epochs):
-    """Train with a recorded step on a GPU; elsewhere the same step runs as it is written.
+def recorded_epoch(model, optimizer, scheduler, images, labels, batch_size, criterion=None):
+    """Return a function that trains for one epoch, with a recorded step on a GPU.
+
+    Elsewhere the same step runs as it is written.
 
     Args:
-        model, optimizer, scheduler: as ``make_fast`` returns them. Afterwards they fit for nothing
-            else than going on with this function.
+        model, optimizer, scheduler: as ``make_fast`` returns them. After an epoch they can go on
+            with any other loop, or be saved.
         images, labels: all of them, on the model's device. Images that do not fill a last batch
             are left out, other ones in each epoch.
+        criterion: by default the cross entropy.
 
-    Yields:
-        list[float]: the losses of an epoch's steps.
-
-    Raises:
-        FloatingPointError: after an epoch in which the loss or a gradient was not finite. No step
-            was taken from then on, and the model has the weights from before the epoch again.
+    Returns:
+        a function without arguments that returns the list of the losses of its steps. It raises
+        ``FloatingPointError`` after an epoch in which the loss or a gradient was not finite. No
+        step was taken from then on, and the model has the weights from before the epoch again.
     """
+    criterion = criterion or nn.CrossEntropyLoss()
     steps = len(images) // batch_size
     with torch.device(images.device):
         order = torch.zeros(steps, batch_size, dtype=torch.long)
         losses, number = torch.zeros(steps), torch.zeros(1, dtype=torch.long)
-        rate, broken = torch.tensor(scheduler.get_last_lr()[0]), torch.ones(())
-    optimizer.param_groups[0].update(lr=rate, capturable=True)  # a place in memory, read each time
+        rate, broken = torch.zeros(()), torch.ones(())
+    group = optimizer.param_groups[0]
     optimizer.found_inf = broken  # as long as this is 1, Adam changes nothing
 
     def step():
         chosen = order[number].view(-1)  # (batch_size,)
-        loss = nn.functional.cross_entropy(model(images[chosen]), labels[chosen])
+        loss = criterion(model(images[chosen]), labels[chosen])
         optimizer.zero_grad()
         loss.backward()
         results = [loss.detach(), *(parameter.grad for parameter in model.parameters())]
         largest = get_total_norm(results, norm_type=float("inf"))
-        broken.copy_(broken.logical_or(~largest.isfinite()))
+        broken.logical_or_(largest - largest != 0)  # NaN, if it is not finite
         optimizer.step()
         losses.index_copy_(0, number, loss.detach().view(1))
         number.add_(broken == 0)  # stays at the step that went wrong
 
-    take_step = record(step) if images.is_cuda else step
-    for _ in range(epochs):
+    take_step = step
+    if images.is_cuda:
+        usual = {name: group[name] for name in ("lr", "capturable")}
+        group.update(lr=rate, capturable=True)  # a place in memory, read at each replay
+        take_step = record(step)
+        group.update(usual)  # a number again, for the scheduler
+
+    def train():
+        model.train()
         before = weights_of(model)
         order.copy_(torch.randperm(len(images))[: order.numel()].view_as(order))
         number.zero_()
         broken.zero_()
         for _ in range(steps):
+            rate.fill_(group["lr"])
             take_step()
             scheduler.step()
         last = min(number.item(), steps - 1)  # waits for the GPU: once an epoch
         check_finite(losses[last], model, last + 1, before)
-        yield losses.tolist()
+        return losses.tolist()
+
+    return train

@@ -8,6 +8,7 @@ from project import read, tags, write
 
 # The page of the lesson, and the notebook with live plots and an explorer that follows.
 NAMES = ["00_start_here", "05_training"]
+FOR_EACH_PUSH = [NAMES[0], pytest.param(NAMES[1], marks=pytest.mark.weekly)]
 # A few steps are enough to see that everything appears. What they lead to, other tests check.
 FEW_STEPS = """
 import itertools
@@ -44,7 +45,7 @@ def lab(tmp_path_factory):
         yield address
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", FOR_EACH_PUSH)
 def test_all_cells_run_and_widgets_appear(page, lab, name):
     cells = run_all_cells(page, lab, name)
     assert problems(cells) == []

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from project import DATA
 from torch import nn
 
 from mnist_helpers import CNN, load_checkpoint, load_mnist, parallel, save_checkpoint, training
-from mnist_helpers.__main__ import main, parse, training_batches
+from mnist_helpers.__main__ import is_recorded, main, parse, training_batches
 from mnist_helpers.fast import make_fast
 from mnist_helpers.files import load_weights
 
@@ -423,7 +424,7 @@ def test_a_missing_file_is_named(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mnist_helpers.__main__ import main
+from mnist_helpers.__main__ import is_recorded, main
 
 really_write = Path.write_bytes
 checkpoints = 0
@@ -496,6 +497,44 @@ def test_resume_trains_what_is_left_and_without_it_all_is_anew(tmp_path, monkeyp
     assert resumed["validation_step"] == [2, 4]
     torch.save(halfway, path)
     assert train() == anew
+
+
+def test_a_recorded_training_is_saved_stopped_and_goes_on_like_any_other(tmp_path, monkeypatch):
+    """As with --device cuda; without a GPU, the step that is recorded there runs as written."""
+    results = []
+    monkeypatch.setattr("mnist_helpers.__main__.is_recorded", lambda options: True)
+    monkeypatch.setattr(
+        "mnist_helpers.__main__.write_results",
+        lambda options, model, history, first_weights: results.append(
+            (copy.deepcopy(model.state_dict()), copy.deepcopy(history))
+        ),
+    )
+
+    def train(name, *options):
+        arguments = [*SMALL, "--images", "200", "--epochs", "2", "--output", str(tmp_path / name)]
+        main([*arguments, *options])
+
+    train("whole")
+    with monkeypatch.context() as patch:
+        stop_in_epoch(patch, 2, "mnist_helpers.__main__")
+        with pytest.raises(SystemExit):
+            train("stopped")
+    train("stopped", "--resume")
+    (whole, history), (resumed, its_history) = results
+    assert len(history["train_loss"]) == 2 * (200 // 64), "whole batches only"
+    assert history["validation_step"] == its_history["validation_step"] == [3, 6]
+    assert its_history["train_loss"] == history["train_loss"]
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def test_steps_are_recorded_where_one_process_trains_whole_batches_on_a_gpu():
+    def recorded(kind, images):
+        options = types.SimpleNamespace(device=torch.device(kind), images=images, batch_size=128)
+        return is_recorded(options)
+
+    assert recorded("cuda", 128)
+    assert not recorded("cuda", 127)
+    assert not recorded("cpu", 128)
 
 
 def test_each_of_two_sees_its_share_of_every_batch():
@@ -621,8 +660,8 @@ def test_a_checkpoint_without_a_plan_is_refused(output, capsys):
     assert "an older version wrote it. Start anew without --resume" in words
 
 
-def stop_in_epoch(monkeypatch, number):
-    """Press Ctrl+C while the epoch of this number is evaluated."""
+def stop_in_epoch(monkeypatch, number, module="mnist_helpers.training"):
+    """Press Ctrl+C while the epoch of this number is evaluated; the module calls ``evaluate``."""
     calls = []
     evaluate = training.evaluate
 
@@ -632,7 +671,7 @@ def stop_in_epoch(monkeypatch, number):
             raise KeyboardInterrupt
         return evaluate(*arguments)
 
-    monkeypatch.setattr(training, "evaluate", evaluate_or_stop)
+    monkeypatch.setattr(f"{module}.evaluate", evaluate_or_stop)
 
 
 def test_ctrl_c_in_the_first_epoch_changes_nothing(output, capsys, monkeypatch):

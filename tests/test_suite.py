@@ -37,9 +37,9 @@ def test_the_longest_files_come_first_and_stay_whole(settings):
 
 @pytest.mark.parametrize(
     ("cores", "free", "workers"),
-    [(2, 16e9, 2), (2, 7e9, 1), (1, 16e9, 1), (2, 1e9, 1), (8, 2e10, 5)],
+    [(2, 16e9, 3), (2, 9e9, 2), (2, 7e9, 1), (1, 16e9, 2), (2, 1e9, 1), (8, 2e10, 5)],
 )
-def test_there_are_as_many_workers_as_cores_and_memory_allow(
+def test_there_is_a_worker_more_than_cores_where_memory_allows(
     settings, monkeypatch, cores, free, workers
 ):
     monkeypatch.setattr(settings, "number_of_cores", lambda: cores)

@@ -139,6 +139,7 @@ def test_others_are_cut_where_they_can_be_cut(lesson, name):
     assert same_features(lesson, torchvision.models.get_model(name), head)
 
 
+@pytest.mark.weekly  # notebook 09 itself runs for each push, with the network that is packaged
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_experiment_takes_another_network(name):
     """The whole path with digits that are noise: keep maps, train a head, train the last block."""
