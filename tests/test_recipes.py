@@ -72,13 +72,13 @@ def test_a_recipe_is_what_it_says(tiny):
     optimizer.step()
     scheduler.step()
     assert scheduler.get_last_lr() == [0.001], "the rate of the lesson stays"
-    cycle = replace(ladder.cycle, batch=64)
-    *_, scheduler = recipes.prepare(cycle, 40, torch.device("cpu"))
-    assert scheduler.get_last_lr() == [pytest.approx(cycle.rate / 25)]
+    fast = replace(ladder.fast, batch=64)
+    *_, scheduler = recipes.prepare(fast, 40, torch.device("cpu"))
+    assert scheduler.get_last_lr() == [pytest.approx(fast.rate / 25)]
 
 
 def test_a_recipe_trains(tiny):
-    recipe = replace(ladder.cycle, batch=32, epochs=4, smoothing=0.05)
+    recipe = replace(ladder.fast, batch=32, epochs=4, smoothing=0.05)
     model, seconds, recording = recipes.train(recipe, *tiny["train"], seed=0)
     assert bench.accuracy_of(model, *tiny["test"]) > 0.5
     assert seconds > 0 and recording >= 0

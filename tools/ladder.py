@@ -1,9 +1,9 @@
 """Climb the accuracy ladder, ten seeds a rung: make ladder.
 
-Each rung changes one thing of the rung below. Their settings were chosen on the 5,000 validation
-images, with other seeds. What is measured goes to mnist_helpers/results/ladder.csv, which notebook
-13 shows; what is there already is not run again. On two cores it takes about an hour; the rungs
-behind, --far, are for a GPU.
+From the third on, each rung changes one thing of the rung below. Their settings were chosen on the
+5,000 validation images, with other seeds. What is measured goes to
+mnist_helpers/results/ladder.csv, which notebook 13 shows; what is there already is not run again.
+On two cores it takes about an hour; the rungs behind, --far, are for a GPU.
 """
 
 import argparse
@@ -21,13 +21,13 @@ from mnist_helpers.fast import FastCNN
 FILE = PACKAGE / "results" / "ladder.csv"
 
 lesson = Recipe(CNN, epochs=3, batch=64, rate=0.001, betas=(0.9, 0.999), constant=True)
-cycle = Recipe(FastCNN, epochs=3, batch=128, rate=0.01)
-smoothed = replace(cycle, smoothing=0.05)
+fast = Recipe(FastCNN, epochs=3, batch=128, rate=0.01)
+smoothed = replace(fast, smoothing=0.05)
 six = replace(smoothed, epochs=6)
 varied = replace(six, vary=Vary())
 RUNGS = {
     "the lesson": lesson,
-    "OneCycle, batch 128": cycle,
+    "the fast recipe": fast,
     "smoothed labels": smoothed,
     "six epochs": six,
     "varied images": varied,
