@@ -212,7 +212,7 @@ WAYS = {
 # images, with other seeds.
 GPU_WAYS = {
     "20,490 parameters, 2 epochs": Recipe(FastCNN, 2, 768, 0.03, smoothing=0.05),
-    "the same, compiled": Recipe(FastCNN, 2, 512, 0.02, smoothing=0.05, compiled=True),
+    "compiled, batches of 512": Recipe(FastCNN, 2, 512, 0.02, smoothing=0.05, compiled=True),
     "train_mnist_fast, 1 epoch": Recipe(Wide, 1, 256, 0.01),
     "its network, 3 epochs, smoothed": Recipe(Wide, 3, 512, 0.01, smoothing=0.1),
 }
