@@ -6,8 +6,8 @@ venv := .venv
 python := $(venv)/bin/python
 learn := $(venv)/installed
 tools := $(venv)/installed-test
-# Workers of one thread each (see conftest.py): whole files, the longest first. At the
-# end stand what was skipped, and why, and what took longest.
+# Workers of one thread each (see conftest.py): whole files, the longest first. At the end stand
+# what was skipped, and why, and what took longest.
 pytest = $(python) -m pytest -n auto --dist=loadfile --no-loadscope-reorder --durations=10 -rs
 allow_root := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -79,7 +79,7 @@ claims: $(tools) ## Write docs/claims.md from what the experiments measured
 bench: $(learn) ## Compare the plain lesson, notebook 13 and two other projects (ARGS="--device cuda")
 	$(python) tools/bench.py $(ARGS)
 
-ladder: $(tools) ## Measure how far the accuracy can go, ten seeds a rung (ARGS="--device cuda")
+ladder: $(tools) ## Measure how far the accuracy can go, ten seeds a rung (ARGS=--far: on a GPU, further)
 	$(python) tools/ladder.py $(ARGS)
 
 fork: $(learn) ## Put another repository's address everywhere: make fork URL=https://github.com/you/repo

@@ -90,9 +90,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(optionalhook=True)  # who has nbval without xdist can run the notebooks, too
 def pytest_xdist_auto_num_workers(config):
-    """Return the number of workers for ``-n auto``: fewer where memory is short.
+    """Return the number of workers for ``-n auto``: one more than cores, fewer in little memory.
 
-    One more than there are cores: some tests wait, for a browser or for a kernel that starts.
+    One more, because some tests wait, for a browser or for a kernel that starts.
     """
     workers = int(psutil.virtual_memory().available // MEMORY_OF_A_WORKER)
     return max(1, min(number_of_cores() + 1, workers))

@@ -250,7 +250,6 @@ def fit_fast(options, model, optimizer, scheduler, loader, after_epoch, history)
     left = options.epochs - len(history["validation_step"])
     images, labels = load_mnist(options.data, "validation")
     validation_loader = make_loader(images, labels, batch_size=1000)
-    parts = model, optimizer, scheduler
     # No cache: it would keep the weights of the first step, in 16 bits, for the whole training.
     autocast = torch.autocast(
         options.device.type, torch.bfloat16, enabled=use_bf16(options), cache_enabled=False
@@ -258,7 +257,10 @@ def fit_fast(options, model, optimizer, scheduler, loader, after_epoch, history)
     with autocast, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "stopped in epoch")  # train says it in its own way
         if is_recorded(options):
-            return fit_recorded(options, parts, validation_loader, left, after_epoch, history)
+            data = [part.to(options.device) for part in loader.dataset.tensors]
+            train_epoch = recorded_epoch(model, optimizer, scheduler, *data, options.batch_size)
+            parts = model, scheduler, train_epoch
+            return fit_recorded(*parts, validation_loader, left, after_epoch, history)
         return fit(
             parallel.synchronized(model),
             loader,
@@ -274,16 +276,12 @@ def fit_fast(options, model, optimizer, scheduler, loader, after_epoch, history)
 
 def is_recorded(options):
     """Return whether the steps are recorded: those of one process that trains alone on a GPU."""
-    alone = not torch.distributed.is_torchelastic_launched()
-    return options.device.type == "cuda" and alone and options.images >= options.batch_size
+    whole_batches = options.images >= options.batch_size
+    return options.device.type == "cuda" and parallel.is_alone() and whole_batches
 
 
-def fit_recorded(options, parts, validation_loader, left, after_epoch, history):
+def fit_recorded(model, scheduler, train_epoch, validation_loader, left, after_epoch, history):
     """Do what ``fit`` does, with a recorded step: its losses come after each epoch."""
-    images, labels = load_mnist(options.data, "train")
-    images, labels = (part[: options.images].to(options.device) for part in (images, labels))
-    train_epoch = recorded_epoch(*parts, images, labels, options.batch_size)
-    model, _, scheduler = parts
     with guarded_epochs(left, history, scheduler) as numbers:
         for epoch in numbers:
             history["train_loss"] += train_epoch()

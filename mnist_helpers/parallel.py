@@ -13,12 +13,17 @@ from torch import nn
 from torch.utils.data import BatchSampler, DataLoader, DistributedSampler
 
 
+def is_alone():
+    """Return whether this process was started alone, not by ``torch.distributed.run``."""
+    return not dist.is_torchelastic_launched()
+
+
 def join(device):
     """Return the number of this process, its rank, and how many train together: 0 and 1 if alone.
 
     Where there are more processes than devices, they share these.
     """
-    if not dist.is_torchelastic_launched():
+    if is_alone():
         return 0, 1
     backend = "gloo"
     if device.type != "cpu":

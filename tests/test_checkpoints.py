@@ -424,7 +424,7 @@ def test_a_missing_file_is_named(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from mnist_helpers.__main__ import is_recorded, main
+from mnist_helpers.__main__ import main
 
 really_write = Path.write_bytes
 checkpoints = 0

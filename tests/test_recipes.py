@@ -11,7 +11,7 @@ import torch
 from project import DATA
 from torchvision.datasets import MNIST
 
-from mnist_helpers import CNN, load_mnist
+from mnist_helpers import CNN, accuracy_of, load_mnist
 from mnist_helpers.fast import FastCNN
 
 
@@ -80,7 +80,7 @@ def test_a_recipe_is_what_it_says(tiny):
 def test_a_recipe_trains(tiny):
     recipe = replace(ladder.fast, batch=32, epochs=4, smoothing=0.05)
     model, seconds, recording = recipes.train(recipe, *tiny["train"], seed=0)
-    assert bench.accuracy_of(model, *tiny["test"]) > 0.5
+    assert accuracy_of(model, *tiny["test"]) > 0.5
     assert seconds > 0 and recording >= 0
     again, *_ = recipes.train(recipe, *tiny["train"], seed=0)
     assert all(map(torch.equal, model.parameters(), again.parameters()))
@@ -97,8 +97,8 @@ def test_what_is_measured_already_is_not_measured_again(tmp_path, monkeypatch, t
     monkeypatch.setattr(ladder, "measure", measure)
     low, high = [*ladder.RUNGS][:2]
     file, device = tmp_path / "ladder.csv", torch.device("cpu")
-    ladder.climb(file, [low, high], range(1), device)
-    ladder.climb(file, [low, high], range(2), device)
+    ladder.climb(file, [low, high], 1, device)
+    ladder.climb(file, [low, high], 2, device)
     assert runs == [(low, 0), (high, 0), (low, 1), (high, 1)]
     with file.open(newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["figure"] == "test accuracy"]
@@ -139,4 +139,4 @@ def test_the_first_layer_stays_while_the_hard_images_are_learned(small_data, mon
     trained = bench.hard_ones_again(None, MNIST(DATA).data[:2000], small_data[1])
     assert isinstance(trained, CNN) and kept
     assert all(torch.equal(weight, trained.conv1.weight) for weight in kept)
-    assert bench.accuracy_of(trained, *(part[:500] for part in small_data)) > 0.5
+    assert accuracy_of(trained, *(part[:500] for part in small_data)) > 0.5

@@ -9,6 +9,7 @@ train_mnist_fast (https://github.com/tuomaso/train_mnist_fast).
 import argparse
 import platform
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -61,9 +62,10 @@ def picture_loader(folder, normalize, count):
 def run_epochs(epochs, model, loader, optimizer, scheduler=None, each_epoch=None):
     """Train as lessons do, without a check of the loss."""
     model.train()
+    device = next(model.parameters()).device
     for _ in range(epochs):
         for images, labels in loader:
-            loss = F.cross_entropy(model(images), labels)
+            loss = F.cross_entropy(model(images.to(device)), labels.to(device))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -112,32 +114,16 @@ def as_cnn(model):
     return cnn
 
 
-def fast_recipe(pixels, labels, epochs, smoothing=0.0):
-    """Train with the recipe of notebook 13, for so many epochs."""
-    images, seed = as_numbers(pixels, HALF), torch.initial_seed()
-    loader = make_loader(images, labels, batch_size=128, shuffle=True, seed=seed)
+def fast_recipe(folder, pixels, labels, epochs, count=55_000, smoothing=0.0):
+    """Train with the recipe of notebook 13, for so many epochs of the first so many images."""
+    images, seed = as_numbers(pixels[:count], HALF), torch.initial_seed()
+    loader = make_loader(images, labels[:count], batch_size=128, shuffle=True, seed=seed)
     model, optimizer, scheduler = make_fast(epochs * len(loader))
     criterion = nn.CrossEntropyLoss(label_smoothing=smoothing)
     with in_16_bits():
         for _ in range(epochs):
             train_one_epoch(model, loader, criterion, optimizer, scheduler)
     return as_cnn(model)
-
-
-def some_images(folder, pixels, labels):
-    return fast_recipe(pixels[:36_000], labels[:36_000], epochs=1, smoothing=0.05)
-
-
-def fast_one_epoch(folder, pixels, labels):
-    return fast_recipe(pixels[:55_000], labels[:55_000], epochs=1)
-
-
-def fast_two_epochs(folder, pixels, labels):
-    return fast_recipe(pixels[:55_000], labels[:55_000], epochs=2, smoothing=0.05)
-
-
-def fast_three_epochs(folder, pixels, labels):
-    return fast_recipe(pixels[:55_000], labels[:55_000], epochs=3)
 
 
 def first_maps(model, images):
@@ -198,11 +184,14 @@ def hard_ones_again(folder, pixels, labels):
 # name: (function that trains, how its network expects the images)
 WAYS = {
     "plain lesson, 3 epochs": (plain_lesson, HALF),
-    "fast recipe, 36,000 images once, smoothed": (some_images, HALF),
-    "fast recipe, 1 epoch": (fast_one_epoch, HALF),
-    "fast recipe, 2 epochs, smoothed": (fast_two_epochs, HALF),
+    "fast recipe, 36,000 images once, smoothed": (
+        partial(fast_recipe, epochs=1, count=36_000, smoothing=0.05),
+        HALF,
+    ),
+    "fast recipe, 1 epoch": (partial(fast_recipe, epochs=1), HALF),
+    "fast recipe, 2 epochs, smoothed": (partial(fast_recipe, epochs=2, smoothing=0.05), HALF),
     "1 epoch, then the hard images, smoothed": (hard_ones_again, HALF),
-    "fast recipe, 3 epochs": (fast_three_epochs, HALF),
+    "fast recipe, 3 epochs": (partial(fast_recipe, epochs=3), HALF),
     "train_mnist_fast": (train_mnist_fast, MEAN_AND_STD),
     "PyTorch's example, 2 epochs": (example, MEAN_AND_STD),
 }
@@ -270,11 +259,7 @@ def plain_epoch(folder, seed, device):
     loader = picture_loader(folder, HALF, 55_000)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
     started = clock(device)
-    for images, labels in loader:
-        loss = F.cross_entropy(model(images.to(device)), labels.to(device))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    run_epochs(1, model, loader, optimizer)
     return clock(device) - started, 0.0, float("nan")
 
 

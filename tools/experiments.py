@@ -69,6 +69,20 @@ def versions():
     )
 
 
+def circumstances(machine):
+    """Return what each row says of a run, besides what it measured."""
+    today = datetime.date.today().isoformat()
+    return {"date": today, "machine": machine, "versions": versions()}
+
+
+def rows_of(arm, seed, figures, where):
+    """Return the rows of one run: one for each figure."""
+    return [
+        {"arm": arm, "seed": seed, "figure": figure, "value": f"{value:.6g}"} | where
+        for figure, value in figures.items()
+    ]
+
+
 def run(path, runs, answers):
     """In a process of its own: run (seed, [arms]), and answer (seed, arm, figures, error)."""
     os.chdir(NOTEBOOKS)
@@ -136,14 +150,11 @@ def main():
     if arguments.again:
         rows = [row for row in rows if row["arm"] not in chosen]
     runs = missing(rows, chosen, arguments.seeds)
-    where = {"date": datetime.date.today().isoformat(), "machine": machine()}
-    where["versions"] = versions()
+    where = circumstances(machine())
     with tqdm(total=sum(len(names) for _, names in runs)) as bar:
 
         def keep(seed, arm, figures):
-            for figure, value in figures.items():
-                measured = {"seed": seed, "figure": figure, "value": f"{value:.6g}"}
-                rows.append({"arm": arm} | measured | where)
+            rows.extend(rows_of(arm, seed, figures, where))
             write_rows(file, rows, arms)
             bar.update()
 

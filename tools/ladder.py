@@ -7,11 +7,10 @@ On two cores it takes about an hour; the rungs behind, --far, are for a GPU.
 """
 
 import argparse
-import datetime
 from dataclasses import replace
 
 import torch
-from experiments import machine, read_rows, versions, write_rows
+from experiments import circumstances, machine, missing, read_rows, rows_of, write_rows
 from project import DATA, PACKAGE
 from recipes import Deep, Recipe, Vary, load_data, train
 
@@ -37,7 +36,7 @@ thirty = Recipe(CNN, epochs=30, batch=256, rate=0.01, betas=(0.9, 0.99), vary=Va
 deep = Recipe(
     Deep, epochs=15, batch=256, rate=0.01, betas=(0.9, 0.99), vary=Vary(bend=1), smoothing=0.1
 )
-FAR_RUNGS = {"thirty epochs": thirty, "a larger network": deep}
+ALL_RUNGS = RUNGS | {"thirty epochs": thirty, "a larger network": deep}
 
 
 def measure(rung, seed, data):
@@ -46,7 +45,7 @@ def measure(rung, seed, data):
     Args:
         data: {"train", "validation", "test": (images, labels)}; the first where to train.
     """
-    model, seconds, _ = train((RUNGS | FAR_RUNGS)[rung], *data["train"], seed)
+    model, seconds, _ = train(ALL_RUNGS[rung], *data["train"], seed)
     figures = {
         f"{part} accuracy": 100 * accuracy_of(model, *data[part]) for part in ("validation", "test")
     }
@@ -59,25 +58,15 @@ def place(device):
 
 
 def climb(file, rungs, seeds, device):
-    """Measure these rungs for these seeds, and write the file after each."""
+    """Measure these rungs for the seeds 0, 1, …, and write the file after each."""
     data = load_data(DATA, device)
     rows = read_rows(file)
-    done = {(row["arm"], int(row["seed"])) for row in rows}
-    where = {
-        "date": datetime.date.today().isoformat(),
-        "machine": place(device),
-        "versions": versions(),
-    }
-    for seed in seeds:
-        for rung in rungs:
-            if (rung, seed) in done:
-                continue
+    where = circumstances(place(device))
+    for seed, names in missing(rows, rungs, seeds):
+        for rung in names:
             figures = measure(rung, seed, data)
-            rows += [
-                {"arm": rung, "seed": seed, "figure": figure, "value": f"{value:.6g}", **where}
-                for figure, value in figures.items()
-            ]
-            write_rows(file, rows, RUNGS | FAR_RUNGS)
+            rows += rows_of(rung, seed, figures, where)
+            write_rows(file, rows, ALL_RUNGS)
             accuracy, seconds = figures["test accuracy"], figures["seconds"]
             print(f"seed {seed}, {rung}: test {accuracy:.2f} %, {seconds:.1f} s", flush=True)
 
@@ -88,8 +77,8 @@ def main():
     parser.add_argument("--far", action="store_true", help="measure the rungs behind, too")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
-    rungs = RUNGS | FAR_RUNGS if options.far else RUNGS
-    climb(FILE, rungs, range(options.seeds), torch.device(options.device))
+    rungs = ALL_RUNGS if options.far else RUNGS
+    climb(FILE, rungs, options.seeds, torch.device(options.device))
 
 
 if __name__ == "__main__":

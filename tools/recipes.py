@@ -33,21 +33,27 @@ class Wide(nn.Module):
         return self.last(self.linear(maps))
 
 
+def block(before, after):
+    """Return a convolution, batch normalisation and ReLU, as a list."""
+    convolution = nn.Conv2d(before, after, 3, padding=1, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU()]
+
+
 class Deep(nn.Module):
     """Six convolutions with batch normalisation, 288,170 parameters: 32, 64, then 128 maps."""
 
     def __init__(self):
         super().__init__()
-        stages = [(1, 32), (32, 32), "pool", (32, 64), (64, 64), "pool", (64, 128), (128, 128)]
-        layers = []
-        for stage in stages:
-            if stage == "pool":
-                layers.append(nn.MaxPool2d(2))
-            else:
-                before, after = stage
-                layers.append(nn.Conv2d(before, after, 3, padding=1, bias=False))
-                layers += [nn.BatchNorm2d(after), nn.ReLU()]
-        self.maps = nn.Sequential(*layers)
+        self.maps = nn.Sequential(
+            *block(1, 32),
+            *block(32, 32),
+            nn.MaxPool2d(2),
+            *block(32, 64),
+            *block(64, 64),
+            nn.MaxPool2d(2),
+            *block(64, 128),
+            *block(128, 128),
+        )
         self.last = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3), nn.Linear(128, 10)
         )

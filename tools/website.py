@@ -87,8 +87,8 @@ def for_readers(notebook, source, known):
         for output in cell.outputs:
             output.get("data", {}).pop(WIDGET, None)
         pictures = any("image/png" in output.get("data", {}) for output in cell.outputs)
-        defines = pictures or "def " in cell.source
-        only_checks = "check" in tags(cell) or ("assert " in cell.source and not defines)
+        shows_more = pictures or "def " in cell.source
+        only_checks = "check" in tags(cell) or ("assert " in cell.source and not shows_more)
         if number == 0:
             fold(cell, "the set-up cell, the same in each notebook")
         elif "collapsed" in tags(cell) and only_checks:
